@@ -1,0 +1,94 @@
+# Needs make and a Python of at least 3.11, nothing else: the rest comes into .venv, as locked.
+# PYTHON=... names another interpreter.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN = .venv/bin
+VENV = .venv/.installed
+QUICK_TESTS = $(wildcard tests/unit tests/properties tests/simulation)
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: help venv check format lint types layers proto-lint proto-fresh file-length \
+	quick-coverage test test-quick fmt proto lock demo clean
+
+help:
+	@echo "make demo        a game goes from two sidecars to a third, on this machine"
+	@echo "make test        the whole suite"
+	@echo "make test-quick  the suite without what is slow or needs real data"
+	@echo "make check       what every change must pass, in under a minute"
+	@echo "make fmt         format the code; make proto: regenerate proto/python"
+	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
+	@echo "make venv        only install; make clean: remove what all of this made"
+
+venv: $(VENV)
+
+$(VENV): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python of at least 3.11 found; set PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation -e .
+	@touch $@
+
+# Two at a time: the tests take about as long as all the others together.
+check: $(VENV)
+	@$(MAKE) --no-print-directory -j2 quick-coverage types format lint layers proto-lint \
+		proto-fresh file-length
+
+format: $(VENV)
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)
+	$(BIN)/ruff check .
+
+types: $(VENV)
+	$(BIN)/mypy
+
+layers: $(VENV)
+	$(BIN)/lint-imports
+
+proto-lint: $(VENV)
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+
+proto-fresh: $(VENV)
+	$(BIN)/python scripts/generate_proto.py --check
+
+file-length: $(VENV)
+	$(BIN)/python scripts/check_file_length.py
+
+quick-coverage: $(VENV)
+	$(BIN)/pytest $(QUICK_TESTS) -m "not slow" --cov --cov-report=term-missing:skip-covered \
+		--cov-fail-under=95
+
+test: $(VENV)
+	$(BIN)/pytest
+
+test-quick: $(VENV)
+	$(BIN)/pytest -m "not slow and not real_data"
+
+fmt: $(VENV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write
+
+proto: $(VENV)
+	$(BIN)/python scripts/generate_proto.py
+
+# What runs and what builds are held to the versions that the tests run with.
+lock: $(VENV)
+	$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+
+demo: $(VENV)
+	$(BIN)/python demo/demo.py
+
+clean:
+	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	find sidecar clients proto tests bench scripts demo -name __pycache__ -prune \
+		-exec rm -rf {} + 2>/dev/null || true
