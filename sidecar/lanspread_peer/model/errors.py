@@ -1,0 +1,270 @@
+"""The one exception tree.
+
+`reason` is stable, UPPER_SNAKE, and goes to clients; `metadata` repeats every value the sentence
+names, so that no client ever parses a sentence. Who is at fault decides the branch: the caller
+(`RequestError`), another peer (`PeerProtocolError`), a source that cannot serve now
+(`SourceUnavailable`), wrong bytes (`IntegrityError`), this machine's disk (`StorageError`).
+"""
+
+from typing import ClassVar
+
+
+class LanspreadError(Exception):
+    """Root of all errors the sidecar raises on purpose."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = metadata
+
+
+class RequestError(LanspreadError):
+    """The caller asked for something that cannot be done."""
+
+    reason = "INVALID_REQUEST"
+
+
+class InvalidField(RequestError):
+    """One field of a request or of the configuration is wrong."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, field: str, expected: str, got: str = "") -> None:
+        shown = f", got {got!r}" if got else ""
+        super().__init__(f"{field}: expected {expected}{shown}", field=field, expected=expected)
+        self.field = field
+        self.expected = expected
+
+
+class GameNotFound(RequestError):
+    """Neither this library nor any peer has the game."""
+
+    reason = "GAME_NOT_FOUND"
+
+
+class NoPeersHaveGame(RequestError):
+    """The game is known, but no connected peer offers it."""
+
+    reason = "NO_PEERS_HAVE_GAME"
+
+
+class ContentNotFound(RequestError):
+    """No connected peer offers this content id of the game."""
+
+    reason = "CONTENT_NOT_FOUND"
+
+
+class NoVersionChosen(RequestError):
+    """Every variant has a doubtful version; the command must name a content id."""
+
+    reason = "NO_VERSION_CHOSEN"
+
+
+class EmptySelection(RequestError):
+    """The selection of files names nothing."""
+
+    reason = "EMPTY_SELECTION"
+
+
+class PathNotInManifest(RequestError):
+    """The selection names a path that the manifest does not have."""
+
+    reason = "PATH_NOT_IN_MANIFEST"
+
+
+class DownloadNotFound(RequestError):
+    """No download has this id."""
+
+    reason = "DOWNLOAD_NOT_FOUND"
+
+
+class DownloadActive(RequestError):
+    """Another download of the game runs, or downloads forbid what was asked."""
+
+    reason = "DOWNLOAD_ACTIVE"
+
+
+class AlreadyDownloaded(RequestError):
+    """The game folder holds exactly this content already."""
+
+    reason = "ALREADY_DOWNLOADED"
+
+
+class GameDirUnusable(RequestError):
+    """The game folder is missing, no folder, or cannot be written."""
+
+    reason = "GAME_DIR_UNUSABLE"
+
+
+class AlreadyRunning(RequestError):
+    """Another sidecar holds the state folder or the game folder."""
+
+    reason = "ALREADY_RUNNING"
+
+
+class CannotBind(RequestError):
+    """An address or port cannot be listened on."""
+
+    reason = "CANNOT_BIND"
+
+
+class PeerUnreachable(RequestError):
+    """No sidecar answered at an address that a person named."""
+
+    reason = "PEER_UNREACHABLE"
+
+
+class ResumeTokenExpired(RequestError):
+    """The events after the token are gone; start again from a snapshot."""
+
+    reason = "RESUME_TOKEN_EXPIRED"
+
+
+class PeerProtocolError(LanspreadError):
+    """A peer broke the protocol."""
+
+    reason = "PEER_PROTOCOL"
+
+
+class MalformedMessage(PeerProtocolError):
+    """Not JSON, not one of our messages, too large, too deep, or with a duplicate key."""
+
+    reason = "MALFORMED_MESSAGE"
+
+
+class UnknownMessage(PeerProtocolError):
+    """Well-formed, but with a tag that this version does not know."""
+
+    reason = "UNKNOWN_MESSAGE"
+
+
+class UnsafePath(PeerProtocolError):
+    """A path that some system could not hold, or that leads out of the folder."""
+
+    reason = "UNSAFE_PATH"
+
+
+class InvalidManifest(PeerProtocolError):
+    """A manifest that is not canonical, not within the limits, or not what its id says."""
+
+    reason = "INVALID_MANIFEST"
+
+
+class IdentityMismatch(PeerProtocolError):
+    """The certificate's key is not the peer id that was dialled."""
+
+    reason = "IDENTITY_MISMATCH"
+
+
+class SourceUnavailable(LanspreadError):
+    """A peer that cannot serve this now; another one, or a later try, may."""
+
+    reason = "SOURCE_UNAVAILABLE"
+
+
+class ConnectionLost(SourceUnavailable):
+    """The connection ended or never came to be."""
+
+    reason = "CONNECTION_LOST"
+
+
+class StreamReset(SourceUnavailable):
+    """The other end cut this stream; `code` is one of wire.stream_codes, or unknown."""
+
+    reason = "STREAM_RESET"
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the peer reset the stream with code {code}", code=str(code))
+        self.code = code
+
+
+class Stalled(SourceUnavailable):
+    """No byte came, or went, for longer than the stall timeout."""
+
+    reason = "STALLED"
+
+
+class Busy(SourceUnavailable):
+    """All upload slots are taken; ask again after `retry_ms`."""
+
+    reason = "BUSY"
+
+    def __init__(self, retry_ms: int) -> None:
+        super().__init__(f"the peer is busy, retry in {retry_ms} ms", retry_ms=str(retry_ms))
+        self.retry_ms = retry_ms
+
+
+class Stale(SourceUnavailable):
+    """The file changed since it was hashed."""
+
+    reason = "STALE"
+
+
+class NotFoundByPeer(SourceUnavailable):
+    """The peer does not have what was asked for."""
+
+    reason = "NOT_FOUND"
+
+
+class NotIndexed(SourceUnavailable):
+    """The peer has the game but is still hashing it; `progress` is in per mille."""
+
+    reason = "NOT_INDEXED"
+
+    def __init__(self, progress: int) -> None:
+        super().__init__(f"still hashing, {progress / 10:.1f} %", progress=str(progress))
+        self.progress = progress
+
+
+class Unsupported(SourceUnavailable):
+    """The peer does not know this request."""
+
+    reason = "UNSUPPORTED"
+
+
+class Refused(SourceUnavailable):
+    """The peer does not serve this request, or not to us."""
+
+    reason = "REFUSED"
+
+
+class IntegrityError(LanspreadError):
+    """Bytes that do not match their hash or length."""
+
+    reason = "INTEGRITY"
+
+
+class StorageError(LanspreadError):
+    """This machine's disk refused."""
+
+    reason = "STORAGE"
+
+
+class DiskFull(StorageError):
+    """Not enough free space for the download and the reserve."""
+
+    reason = "DISK_FULL"
+
+
+class AccessDenied(StorageError):
+    """The system denies reading or writing a path."""
+
+    reason = "ACCESS_DENIED"
+
+
+class UnsafeGame(StorageError):
+    """A local game folder that cannot be shared, such as one with colliding names."""
+
+    reason = "UNSAFE_GAME"
+
+
+class DownloadFailed(LanspreadError):
+    """A download that ended without its game; `code` says why, in UPPER_SNAKE."""
+
+    reason = "DOWNLOAD_FAILED"
+
+    def __init__(self, code: str, message: str, **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.code = code

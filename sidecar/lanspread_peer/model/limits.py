@@ -1,0 +1,114 @@
+"""Every number that a peer or a client can drive, with the reason for its value.
+
+Zero never means unlimited. Reaching a limit raises a typed error where the limit is applied.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Messages between peers. A request names a path at most; the rest is head room.
+MAX_REQUEST_BYTES = 64 * KIB
+# An answer lists a library of MAX_LIBRARY_GAMES games at about 300 bytes each.
+MAX_ANSWER_BYTES = 4 * MIB
+# Our deepest message nests four levels; sixteen leaves room for what later versions add.
+MAX_JSON_DEPTH = 16
+# The fullest answer of ours holds 33 000; an empty value in memory costs thirty times its bytes.
+MAX_JSON_VALUES = 100_000
+
+# Manifests. 150 GB in chunks of 4 MiB needs 2.5 MB; 200 000 small files need about 30 MB.
+MAX_MANIFEST_BYTES = 64 * MIB
+MAX_MANIFEST_ENTRIES = 200_000
+# 16 TiB: more than any game, and far from where 64-bit sums overflow.
+MAX_GAME_BYTES = 16 * 1024 * 1024 * MIB
+
+# Paths: what ext4, NTFS and APFS all hold, and shallow enough to walk by handle.
+MAX_PATH_PART_BYTES = 255
+MAX_PATH_BYTES = 512
+MAX_PATH_DEPTH = 32
+
+# Chunks: a file gets at most MAX_CHUNKS_PER_FILE of them until the largest size is reached.
+MIN_CHUNK_BYTES = 256 * KIB
+MAX_CHUNK_BYTES = 4 * MIB
+MAX_CHUNKS_PER_FILE = 4096
+
+# Libraries.
+MAX_LIBRARY_GAMES = 4096
+MAX_GAME_ID_BYTES = 255
+MAX_VERSION_BYTES = 64
+MAX_VERSION_INI_BYTES = 4 * KIB
+MAX_GAME_JSON_BYTES = 64 * KIB
+MAX_DESCRIPTION_TEXT_BYTES = 4 * KIB
+MAX_NAME_BYTES = 64
+
+# Peers.
+MAX_KNOWN_PEERS = 1024
+MAX_ADDRESSES_PER_PEER = 16
+MAX_FEATURES = 32
+MAX_PEER_HINTS = 256
+
+# Connections. Streams match what a downloader may have out, with as many again for talk.
+MAX_STREAMS_PER_CONNECTION = 32
+# Each end keeps the connection it dialled, so 48 peers make 96, with room for comers.
+MAX_CONNECTIONS = 128
+# A flood of hints may keep this many handshakes of ours going, and no more.
+MAX_DIALS_AT_ONCE = 16
+MAX_UNAUTHENTICATED_PER_ADDRESS = 8
+MAX_CONNECTIONS_PER_PEER = 2
+HANDSHAKE_TIMEOUT_S = 5.0
+# A request must be complete by then; a slow loris holds a stream no longer.
+REQUEST_TIMEOUT_S = 10.0
+# Without a byte for this long, whoever sends or receives is given up.
+STALL_TIMEOUT_S = 5.0
+
+# QUIC receive windows: what a peer may send that nobody took yet. An answer's window is what a
+# gigabit link carries in 8 ms, twice the round trip of a busy PC; a request fits its own whole; the
+# connection's lets eight answers come at full speed.
+QUIC_ANSWER_WINDOW_BYTES = MIB
+QUIC_REQUEST_WINDOW_BYTES = MAX_REQUEST_BYTES
+QUIC_CONNECTION_WINDOW_BYTES = 8 * MIB
+# Gaps in what came of one stream. Losing every second packet of a whole window makes 440 of them.
+MAX_STREAM_GAPS = 1024
+# What one stream may hold that the other end has not acknowledged, besides the slice being added.
+QUIC_SEND_BACKLOG_BYTES = 256 * KIB
+# From then on a caller must first prove that it receives at the address it sends from.
+MAX_UNPROVEN_HANDSHAKES = 16
+
+# Transfers.
+MAX_UPLOADS = 12
+MAX_QUEUED_UPLOADS = 2
+MAX_REQUESTS_PER_DOWNLOAD = 12
+MAX_REQUEST_BUFFERS = 16
+UPLOAD_SLICE_BYTES = 256 * KIB
+MAX_RETRY_COUNT = 3
+
+# Disk. A download leaves this much free, or this share of a small disk, for the system to live on.
+FREE_SPACE_RESERVE_BYTES = 256 * MIB
+FREE_SPACE_RESERVE_PERCENT = 5
+# Far below the 256 descriptors that macOS gives a process, however many files a game has.
+MAX_OPEN_STAGING_FILES = 64
+# Our own small files in the state folder; the largest of them is well below 4 KiB.
+MAX_STATE_FILE_BYTES = 64 * KIB
+# Hashes are written down this often, so that little is hashed again after a kill.
+INDEX_BATCH_BYTES = 1024 * MIB
+INDEX_BATCH_FILES = 1000
+
+# The event ring holds the state events of a long evening and still fits any PC.
+MAX_EVENT_RING_BYTES = 16 * MIB
+# gRPC's own default is 4 MiB; one is enough for a page of anything we answer.
+MAX_CONTROL_MESSAGE_BYTES = MIB
+MAX_PAGE_SIZE = 1000
+DEFAULT_PAGE_SIZE = 200
+MAX_KEPT_DOWNLOADS = 256
+# An event stream's frugality: figures that people watch, and a sign of life when nothing happens.
+EVENT_HEARTBEAT_S = 15.0
+PROGRESS_INTERVAL_S = 0.25
+PEER_COUNT_INTERVAL_S = 0.5
+# Streams count too; more than any front end opens, and each costs a snapshot at most.
+MAX_CONTROL_CALLS = 128
+# Health may be watched without a token, so watchers get a share of the calls only.
+MAX_HEALTH_WATCHERS = 16
+# macOS has room for 104 bytes with the closing NUL, Linux for 108.
+MAX_UNIX_SOCKET_PATH_BYTES = 103
+# gRPC refuses more than 8 KiB of metadata; the message travels twice, once at three times its size.
+MAX_ERROR_TEXT_BYTES = 512
+MAX_ERROR_METADATA = 8

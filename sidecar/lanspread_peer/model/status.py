@@ -1,0 +1,50 @@
+"""The sidecar itself, as a front end is shown it, and the answer to its most detailed question."""
+
+from dataclasses import dataclass
+
+from lanspread_peer.model.game import Description, Title
+from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.model.manifest import Totals
+from lanspread_peer.model.peer import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the sidecar did since its start; bytes are those of game files."""
+
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    bad_chunks: int = 0
+    requests_served: int = 0
+    requests_refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarStatus:
+    """A sidecar at one moment; `addresses` are those it announces."""
+
+    version: str
+    peer_id: PeerId
+    instance_id: InstanceId
+    name: str
+    game_dir: str
+    state_dir: str
+    addresses: tuple[Address, ...]
+    uptime_seconds: float
+    peer_count: int
+    game_count: int
+    indexing: bool
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class GameAnswer:
+    """What the peers answered about one game.
+
+    `totals` is None when no variant is to be taken by itself; `description` is empty when no
+    peer tells one.
+    """
+
+    title: Title
+    totals: Totals | None
+    description: Description
