@@ -1,0 +1,1 @@
+"""What goes over the wire between peers: typed messages and their bytes. No I/O."""

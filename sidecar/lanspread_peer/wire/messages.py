@@ -1,0 +1,268 @@
+"""The messages between peers, as typed values.
+
+A message travels as one JSON value, tagged as Rust's serde tags enums: a message without fields
+is its name, `"Ping"`; one with fields is `{"GetGame":{"id":"aoe2"}}`. Unknown fields are
+ignored, so a later version may add some. The bounds here are checked while decoding; codec.py
+owns the bytes, and the meaning of ids and paths is checked where they are used.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from lanspread_peer.model.limits import (
+    MAX_ADDRESSES_PER_PEER,
+    MAX_CHUNK_BYTES,
+    MAX_DESCRIPTION_TEXT_BYTES,
+    MAX_FEATURES,
+    MAX_GAME_BYTES,
+    MAX_GAME_ID_BYTES,
+    MAX_LIBRARY_GAMES,
+    MAX_MANIFEST_ENTRIES,
+    MAX_NAME_BYTES,
+    MAX_PATH_BYTES,
+    MAX_PEER_HINTS,
+    MAX_VERSION_BYTES,
+)
+
+PROTOCOL_VERSION = 1
+ALPN = "lanspread/1"
+
+# The byte limits bound the characters here, as no character is shorter than a byte.
+GameIdText = Annotated[str, Meta(min_length=1, max_length=MAX_GAME_ID_BYTES)]
+PathText = Annotated[str, Meta(min_length=1, max_length=MAX_PATH_BYTES)]
+NameText = Annotated[str, Meta(max_length=MAX_NAME_BYTES)]
+VersionText = Annotated[str, Meta(max_length=MAX_VERSION_BYTES)]
+LongText = Annotated[str, Meta(max_length=MAX_DESCRIPTION_TEXT_BYTES)]
+ContentIdText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+PeerIdText = Annotated[str, Meta(pattern=r"\A[a-z2-7]{52}\Z")]
+InstanceText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+DigestText = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
+HostText = Annotated[str, Meta(min_length=2, max_length=64)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
+ProtocolNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
+Size = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
+FileCount = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_ENTRIES)]
+ChunkCount = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
+Length = Annotated[int, Meta(ge=1, le=MAX_CHUNK_BYTES)]
+PerMille = Annotated[int, Meta(ge=0, le=1000)]
+RetryMs = Annotated[int, Meta(ge=1, le=60_000)]
+Features = Annotated[list[NameText], Meta(max_length=MAX_FEATURES)]
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of all messages and of the values inside them."""
+
+
+class Hello(Message, frozen=True):
+    """The first request on a connection: who calls, and where it can be called back.
+
+    `library_digest` is empty while the library is still unknown. `bulk_port` is 0 without TLS
+    transport.
+    """
+
+    peer_id: PeerIdText
+    instance: InstanceText
+    name: NameText
+    proto_min: ProtocolNumber
+    proto_max: ProtocolNumber
+    listen_port: PortOrNone
+    library_digest: DigestText = ""
+    bulk_port: PortOrNone = 0
+    features: Features = []
+
+
+class HelloAck(Message, frozen=True):
+    """The answer to Hello, with the same meaning; TLS has proved the id."""
+
+    peer_id: PeerIdText
+    instance: InstanceText
+    name: NameText
+    proto_min: ProtocolNumber
+    proto_max: ProtocolNumber
+    listen_port: PortOrNone
+    library_digest: DigestText = ""
+    bulk_port: PortOrNone = 0
+    features: Features = []
+
+
+class Ping(Message, frozen=True):
+    """Are you there? With a digest: my library changed, ask me when you care."""
+
+    library_digest: DigestText = ""
+
+
+class Pong(Message, frozen=True):
+    """The answer to Ping."""
+
+    library_digest: DigestText = ""
+
+
+class ListGames(Message, frozen=True):
+    """Asks for the library; `known_digest` is that of the last answer, or empty."""
+
+    known_digest: DigestText = ""
+
+
+class GameLine(Message, frozen=True):
+    """A game as a peer offers it."""
+
+    id: GameIdText
+    version: VersionText
+    content_id: ContentIdText
+    bytes: Size
+    files: FileCount
+    name: LongText = ""
+
+
+class Games(Message, frozen=True):
+    """The library, whole when `base_digest` is empty, else what changed since that digest."""
+
+    digest: DigestText
+    games: Annotated[list[GameLine], Meta(max_length=MAX_LIBRARY_GAMES)]
+    base_digest: DigestText = ""
+    removed: Annotated[list[GameIdText], Meta(max_length=MAX_LIBRARY_GAMES)] = []
+
+
+class NotModified(Message, frozen=True):
+    """The library is still the one the caller knows."""
+
+
+class GetGame(Message, frozen=True):
+    """Asks what the peer holds of one game."""
+
+    id: GameIdText
+
+
+class GameTotals(Message, frozen=True):
+    """What a manifest adds up to."""
+
+    bytes: Size
+    files: FileCount
+    chunks: ChunkCount
+
+
+class GameText(Message, frozen=True):
+    """The description in `game.json`; empty or zero where there is none."""
+
+    name: LongText = ""
+    description: LongText = ""
+    publisher: LongText = ""
+    release_year: Annotated[int, Meta(ge=0, le=9999)] = 0
+    genre: LongText = ""
+    max_players: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+class Game(Message, frozen=True):
+    """The answer to GetGame."""
+
+    game: GameLine
+    content_id: ContentIdText
+    totals: GameTotals
+    description: GameText = GameText()
+
+
+class GetManifest(Message, frozen=True):
+    """Asks for a manifest's bytes, raw."""
+
+    content_id: ContentIdText
+
+
+class GetGameFileData(Message, frozen=True):
+    """Asks for a whole file, raw."""
+
+    content_id: ContentIdText
+    relative_path: PathText
+
+
+class GetGameFileChunk(Message, frozen=True):
+    """Asks for a range of a file, raw; at most one chunk."""
+
+    content_id: ContentIdText
+    relative_path: PathText
+    offset: Size
+    length: Length
+
+
+class GetPeers(Message, frozen=True):
+    """Asks for the peers that the other one is connected to."""
+
+
+class PeerHint(Message, frozen=True):
+    """Where a peer may be found; to be proved by dialling."""
+
+    peer_id: PeerIdText
+    host: HostText
+    port: Port
+
+
+class Peers(Message, frozen=True):
+    """The answer to GetPeers."""
+
+    peers: Annotated[list[PeerHint], Meta(max_length=MAX_PEER_HINTS * MAX_ADDRESSES_PER_PEER)]
+
+
+class Goodbye(Message, frozen=True):
+    """The peer leaves. A hint: the connection's end says the same."""
+
+
+class Bye(Message, frozen=True):
+    """The answer to Goodbye."""
+
+
+class Busy(Message, frozen=True):
+    """All slots are taken; ask again after this time."""
+
+    retry_ms: RetryMs
+
+
+class Stale(Message, frozen=True):
+    """The file changed since it was hashed."""
+
+
+class NotFound(Message, frozen=True):
+    """Not here."""
+
+
+class NotIndexed(Message, frozen=True):
+    """Here, but still being hashed."""
+
+    progress: PerMille
+
+
+class Unsupported(Message, frozen=True):
+    """The request's tag is not known to this version."""
+
+
+class Refused(Message, frozen=True):
+    """The request is not served; `detail` is for a log."""
+
+    detail: LongText = ""
+
+
+REQUESTS: tuple[type[Message], ...] = (
+    Hello,
+    Ping,
+    ListGames,
+    GetGame,
+    GetManifest,
+    GetGameFileData,
+    GetGameFileChunk,
+    GetPeers,
+    Goodbye,
+)
+ERRORS: tuple[type[Message], ...] = (Busy, Stale, NotFound, NotIndexed, Unsupported, Refused)
+ANSWERS: tuple[type[Message], ...] = (
+    HelloAck,
+    Pong,
+    Games,
+    NotModified,
+    Game,
+    Peers,
+    Bye,
+    *ERRORS,
+)
+# Answered with raw bytes and FIN, or with a stream reset, instead of a message.
+RAW_REQUESTS: tuple[type[Message], ...] = (GetManifest, GetGameFileData, GetGameFileChunk)
