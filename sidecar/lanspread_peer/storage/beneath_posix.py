@@ -1,0 +1,128 @@
+"""beneath on POSIX: each part is opened from the handle of the folder that holds it.
+
+The functions raise OSError. Opened handles stay the folder they were, so a link swapped in later
+changes nothing.
+"""
+
+import errno
+import os
+import shutil
+import stat as stat_kinds
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lanspread_peer.model.paths import fold_path
+
+assert sys.platform != "win32"
+
+FORBIDDEN = frozenset("/")
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a named pipe would wait for its other end.
+_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+@contextmanager
+def _held(root: Path, parts: Sequence[str]) -> Iterator[int]:
+    """The handle of a folder, closed at the end."""
+    held = os.open(root, _FOLDER_FLAGS)
+    try:
+        for part in parts:
+            inner = os.open(part, _FOLDER_FLAGS, dir_fd=held)
+            held, outer = inner, held
+            os.close(outer)
+        yield held
+    finally:
+        os.close(held)
+
+
+def open_file(root: Path, parts: Sequence[str], *, write: bool, create: bool, mode: int) -> int:
+    flags = _FILE_FLAGS | (os.O_RDWR if write else os.O_RDONLY)
+    if create:
+        flags |= os.O_CREAT | os.O_EXCL
+    with _held(root, parts[:-1]) as held:
+        descriptor = os.open(parts[-1], flags, mode, dir_fd=held)
+    if not stat_kinds.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file")
+    return descriptor
+
+
+def stat(root: Path, parts: Sequence[str]) -> os.stat_result:
+    with _held(root, parts[:-1]) as held:
+        if not parts:
+            return os.fstat(held)
+        return os.stat(parts[-1], dir_fd=held, follow_symlinks=False)
+
+
+def list_folder(root: Path, parts: Sequence[str]) -> list[tuple[str, bool]]:
+    with _held(root, parts) as held, os.scandir(held) as entries:
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+
+
+def make_folder(root: Path, parts: Sequence[str], mode: int) -> bool:
+    with _held(root, parts[:-1]) as held:
+        try:
+            os.mkdir(parts[-1], mode, dir_fd=held)
+        except FileExistsError:
+            # Whatever is there must be a real folder.
+            os.close(os.open(parts[-1], _FOLDER_FLAGS, dir_fd=held))
+            return False
+    return True
+
+
+def rename(
+    root_a: Path, parts_a: Sequence[str], root_b: Path, parts_b: Sequence[str], *, replace: bool
+) -> None:
+    with _held(root_a, parts_a[:-1]) as old, _held(root_b, parts_b[:-1]) as new:
+        if not replace:
+            _require_empty_place(old, parts_a[-1], new, parts_b[-1])
+        os.rename(parts_a[-1], parts_b[-1], src_dir_fd=old, dst_dir_fd=new)
+
+
+def _require_empty_place(old: int, old_name: str, new: int, new_name: str) -> None:
+    try:
+        there = os.stat(new_name, dir_fd=new, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    # Where the disk ignores case, changing the case of a name finds the very same file there.
+    if fold_path(old_name) == fold_path(new_name) and os.path.samestat(
+        os.fstat(old), os.fstat(new)
+    ):
+        moved = os.stat(old_name, dir_fd=old, follow_symlinks=False)
+        if os.path.samestat(moved, there):
+            return
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def remove_file(root: Path, parts: Sequence[str]) -> None:
+    with _held(root, parts[:-1]) as held:
+        os.unlink(parts[-1], dir_fd=held)
+
+
+def remove_folder(root: Path, parts: Sequence[str]) -> bool:
+    try:
+        with _held(root, parts[:-1]) as held:
+            os.rmdir(parts[-1], dir_fd=held)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def remove_tree(root: Path, parts: Sequence[str]) -> None:
+    with _held(root, parts[:-1]) as held:
+        status = os.stat(parts[-1], dir_fd=held, follow_symlinks=False)
+        if stat_kinds.S_ISDIR(status.st_mode):
+            # It walks handles as this module does, and refuses a link swapped in.
+            shutil.rmtree(parts[-1], dir_fd=held)
+        else:
+            os.unlink(parts[-1], dir_fd=held)
+
+
+def sync_folder(root: Path, parts: Sequence[str]) -> None:
+    with _held(root, parts) as held:
+        os.fsync(held)

@@ -1,0 +1,216 @@
+"""What a publish will do, decided before anything is moved (design section 6, step 6).
+
+The order makes `version.ini` vanish first and appear last, so a game folder in between is no game.
+What is in the way goes to `.lanspread/displaced/` when it is ours, to be deleted in the end, and to
+`.lanspread/conflicts/` when it is a person's, to stay.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
+from lanspread_peer.model.paths import SafeRelPath, fold_path
+from lanspread_peer.storage.game_dir import OWN_FOLDER
+from lanspread_peer.storage.layout import Layout, Place, joined, name_in, parent
+from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder
+from lanspread_peer.storage.records import RECORDS_FOLDER, record_path
+
+CONFLICTS_FOLDER = f"{OWN_FOLDER}/conflicts"
+DISPLACED_FOLDER = f"{OWN_FOLDER}/displaced"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishJob:
+    """What is to be published; `folder` is the name on disk of the game's folder.
+
+    `staged` is where the new files lie, `staged_record` the new record. `own` and `obsolete` are
+    paths on disk in the game's folder; `conflicts` and `displaced` are free paths. `old_record` is
+    None also when there is one that makes no sense.
+    """
+
+    folder: str
+    manifest: Manifest
+    files: Sequence[FileEntry]
+    keep: Collection[SafeRelPath]
+    own: Collection[str]
+    obsolete: Collection[str]
+    old_record: Manifest | None
+    has_old_record: bool
+    staged: str
+    staged_record: str
+    conflicts: str
+    displaced: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPlan:
+    """The steps, and what they amount to.
+
+    `placed` has the paths on disk, in the game's folder, of the new files; `gone` those that were
+    moved out of it; `respelled` the new paths of files that stay. `conflicts` are paths below the
+    root of the game folder.
+    """
+
+    steps: tuple[Step, ...]
+    placed: Mapping[SafeRelPath, str]
+    gone: frozenset[str]
+    respelled: Mapping[str, str]
+    conflicts: tuple[str, ...]
+
+
+def plan_publish(job: PublishJob, layout: Layout) -> PublishPlan:
+    """The plan for a game folder that lies as in `layout`."""
+    planner = _Planner(job, layout)
+    planner.run()
+    respelled = {
+        place.now: place.then
+        for places in layout.others.values()
+        for place in places
+        if place.now != place.then and place.now not in planner.gone
+    }
+    return PublishPlan(
+        tuple(planner.steps),
+        planner.placed,
+        frozenset(planner.gone),
+        respelled,
+        tuple(planner.conflicts),
+    )
+
+
+@dataclass(slots=True)
+class _Planner:
+    job: PublishJob
+    layout: Layout
+    steps: list[Step] = field(default_factory=list)
+    placed: dict[SafeRelPath, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    conflicts: list[str] = field(default_factory=list)
+    _made: set[str] = field(default_factory=set)
+    _displaced: int = 0
+
+    def run(self) -> None:
+        job = self.job
+        self._make_all(job.displaced)
+        self._make(job.folder)
+        kept_version = self._move_version_away()
+        self._clear_the_way()
+        for path in sorted(job.obsolete):
+            self._move_away(path)
+        for old, new in self.layout.respelled:
+            self.steps.append(Move(self._full(old), self._full(new)))
+        self._drop_old_folders()
+        folders = self._make_folders()
+        self._move_files_in(folders)
+        self._move_record_in()
+        self._sync_touched()
+        self._move_version_in(kept_version)
+
+    def _move_version_away(self) -> str | None:
+        """Where a version.ini that stays waits, or None when a new one comes."""
+        waiting = None
+        for place in self.layout.others.get(VERSION_INI, ()):
+            if VERSION_INI in self.job.keep and place.now == VERSION_INI:
+                waiting = self._next_displaced()
+                self.steps.append(Move(self._full(place.now), waiting))
+            else:
+                self._move_away(place.now)
+        self.steps.append(SyncFolder(self.job.folder))
+        return waiting
+
+    def _clear_the_way(self) -> None:
+        for path in (*self.job.manifest.directories, *(file.path for file in self.job.files)):
+            for place in self.layout.others.get(fold_path(path), ()):
+                self._move_away(place.now)
+        for file in self.job.files:
+            folder = self.layout.folders.get(fold_path(file.path))
+            if folder is not None:
+                self._move_folder_away(folder)
+
+    def _move_folder_away(self, folder: Place) -> None:
+        within = {place.now for place in self.layout.within(folder)}
+        self._move_away(folder.now, is_own=within.issubset(self.job.own))
+        self.gone |= within
+
+    def _move_away(self, path: str, *, is_own: bool | None = None) -> None:
+        if path in self.gone:
+            return
+        self.gone.add(path)
+        if path in self.job.own if is_own is None else is_own:
+            self.steps.append(Move(self._full(path), self._next_displaced()))
+            return
+        refuge = f"{self.job.conflicts}/{path}"
+        self._make_all(parent(refuge))
+        self.steps.append(Move(self._full(path), refuge))
+        self.conflicts.append(refuge)
+
+    def _drop_old_folders(self) -> None:
+        """Those of the last download that the new manifest lacks, if nothing else is in them."""
+        if self.job.old_record is None:
+            return
+        wanted = set(map(fold_path, self.job.manifest.directories))
+        for path in reversed(self.job.old_record.directories):
+            place = self.layout.folders.get(fold_path(path))
+            if place is not None and fold_path(path) not in wanted and place.now not in self.gone:
+                self.steps.append(DropFolder(self._full(place.then)))
+
+    def _make_folders(self) -> dict[str, str]:
+        """The manifest's directories, each with its path on disk."""
+        on_disk = {"": ""}
+        for path in self.job.manifest.directories:
+            there = self.layout.folders.get(fold_path(path))
+            if there is not None:
+                on_disk[path] = there.then
+            else:
+                on_disk[path] = joined(on_disk[parent(path)], name_in(path))
+                self._make(self._full(on_disk[path]))
+        return on_disk
+
+    def _move_files_in(self, folders: Mapping[str, str]) -> None:
+        for file in self.job.files:
+            self.placed[file.path] = joined(folders[parent(file.path)], name_in(file.path))
+            if file.path != VERSION_INI:
+                self._move_in(file.path)
+
+    def _move_in(self, path: SafeRelPath) -> None:
+        self.steps.append(Move(f"{self.job.staged}/{path}", self._full(self.placed[path])))
+
+    def _move_record_in(self) -> None:
+        record = record_path(self.job.folder)
+        if self.job.has_old_record:
+            self.steps.append(Move(record, self._next_displaced()))
+        self._make_all(RECORDS_FOLDER)
+        self._make(parent(record))
+        self.steps.append(Move(self.job.staged_record, record))
+
+    def _sync_touched(self) -> None:
+        dropped = {step.path for step in self.steps if isinstance(step, DropFolder)}
+        touched = {
+            parent(step.new if isinstance(step, Move) else step.path)
+            for step in self.steps
+            if isinstance(step, (Move, MakeFolder))
+        }
+        self.steps.extend(SyncFolder(path) for path in sorted(touched - dropped))
+
+    def _move_version_in(self, waiting: str | None) -> None:
+        if waiting is None:
+            self._move_in(VERSION_INI)
+        else:
+            self.steps.append(Move(waiting, self._full(VERSION_INI)))
+        self.steps.append(SyncFolder(self.job.folder))
+
+    def _make(self, path: str) -> None:
+        if path not in self._made:
+            self._made.add(path)
+            self.steps.append(MakeFolder(path))
+
+    def _make_all(self, path: str) -> None:
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            self._make("/".join(parts[:depth]))
+
+    def _full(self, path: str) -> str:
+        return f"{self.job.folder}/{path}"
+
+    def _next_displaced(self) -> str:
+        self._displaced += 1
+        return f"{self.job.displaced}/{self._displaced}"

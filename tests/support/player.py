@@ -1,0 +1,90 @@
+"""A player who downloads games from a source, all on one real disk, through storage alone."""
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanspread_peer.storage.game_dir import GameDir
+from lanspread_peer.storage.hasher import IndexedGame
+from lanspread_peer.storage.index import Index
+from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.publish import PublishResult, publish
+from lanspread_peer.storage.records import already_right, obsolete_files
+from lanspread_peer.storage.staging import Staging
+from support.storage_folders import fill_staging, index_game, make_files, snapshot
+
+OLD: Mapping[str, bytes] = {
+    "version.ini": b"1",
+    "game.eti": b"old" * 1000,
+    "same.pak": b"same",
+    "data/changed": b"old",
+    "dropped/deep/gone": b"gone",
+    "dropped/gone": b"gone",
+}
+NEW: Mapping[str, bytes] = {
+    "version.ini": b"2",
+    "game.eti": b"new" * 1000,
+    "same.pak": b"same",
+    "data/changed": b"new",
+    "data/more/added": b"added",
+    "run.sh": b"#!/bin/sh\n",
+}
+
+
+@dataclass
+class Player:
+    """A player's game folder, and the source it downloads from."""
+
+    game_dir: GameDir
+    index: Index
+    source: GameDir
+    source_index: Index
+    downloads: int = 0
+
+    @property
+    def root(self) -> Path:
+        return self.game_dir.root / "aoe2"
+
+    def offer(self, files: Mapping[str, bytes]) -> IndexedGame:
+        shutil.rmtree(self.source.root / "aoe2", ignore_errors=True)
+        make_files(self.source.root / "aoe2", files)
+        return index_game(self.source, "aoe2", self.source_index)[0]
+
+    def download(
+        self,
+        game: IndexedGame,
+        *,
+        select: Collection[str] | None = None,
+        before_step: Callable[[Step], None] = lambda _: None,
+    ) -> PublishResult:
+        """As runtime does it: what is right stays, the rest is fetched and published."""
+        self.downloads += 1
+        manifest = game.manifest
+        wanted = [f for f in manifest.files if select is None or f.path in select]
+        right = already_right(self.game_dir, "aoe2", manifest, self.index)
+        files = [entry for entry in wanted if entry.path not in right]
+        staging = Staging.create(self.game_dir, f"d{self.downloads}", files)
+        try:
+            fill_staging(staging, game)
+            return publish(
+                self.game_dir,
+                "aoe2",
+                staging,
+                manifest,
+                files=files,
+                keep=right.intersection(entry.path for entry in wanted),
+                obsolete=obsolete_files(self.game_dir, "aoe2", manifest, self.index),
+                index=self.index,
+                before_step=before_step,
+            )
+        finally:
+            staging.discard()
+
+    def rescan(self) -> tuple[IndexedGame, int]:
+        return index_game(self.game_dir, "aoe2", self.index)
+
+
+def files_in(root: Path) -> dict[str, bytes | str]:
+    """The files and links below a folder, without the folders."""
+    return {path: content for path, content in snapshot(root).items() if content is not None}

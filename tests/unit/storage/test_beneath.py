@@ -1,0 +1,224 @@
+"""The path guard, on a real disk, in both ways it is built."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lanspread_peer.model.errors import AccessDenied, StorageError
+from lanspread_peer.storage import beneath, beneath_posix, beneath_windows
+from lanspread_peer.storage.disk_errors import is_gone, is_missing
+from support.storage_folders import open_descriptors, snapshot
+
+
+@pytest.fixture(params=[beneath_posix, beneath_windows], ids=["posix", "windows"], autouse=True)
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    before = open_descriptors()
+    monkeypatch.setattr(beneath, "_system", request.param)
+    yield request.param
+    assert open_descriptors() == before
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nothing may touch."""
+    outside = tmp_path / "outside"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "canary").write_bytes(b"canary")
+    before = snapshot(outside)
+    yield outside
+    assert snapshot(outside) == before
+
+
+def test_a_made_file_is_written_and_read_back(root: Path) -> None:
+    beneath.make_folders(root, "a/b")
+    beneath.write_file(root, "a/b/c", b"content")
+    assert beneath.read_file(root, "a/b/c", 100) == b"content"
+    assert beneath.read_file(root, "a/b/c", 3) == b"con"
+    assert beneath.list_folder(root, "a") == [("b", True)]
+    assert beneath.list_folder(root, "a/b") == [("c", False)]
+    beneath.sync_folder(root, "a/b")
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../x", "/x", "a//b", ".", "a/.", "x\0y", "a/"])
+def test_a_path_that_leads_elsewhere_is_refused_whoever_made_it(root: Path, path: str) -> None:
+    with pytest.raises(StorageError, match="no path below"):
+        beneath.open_file(root, path, create=True)
+    with pytest.raises(StorageError, match="no path below"):
+        beneath.remove_tree(root, path)
+
+
+@pytest.mark.parametrize("path", ["link/canary", "link", "deep/link/canary"])
+def test_no_access_follows_a_link(root: Path, outside: Path, path: str) -> None:
+    (root / "deep").mkdir()
+    target = outside if "canary" in path else outside / "canary"
+    (root / path.removesuffix("/canary")).symlink_to(target)
+    for write, create in [(False, False), (True, False), (True, True)]:
+        with pytest.raises(StorageError):
+            beneath.open_file(root, path, write=write, create=create)
+
+
+def test_no_change_is_made_behind_a_linked_folder(root: Path, outside: Path) -> None:
+    (root / "link").symlink_to(outside)
+    (root / "file").write_bytes(b"mine")
+    for forbidden in (
+        lambda: beneath.make_folder(root, "link/new"),
+        lambda: beneath.make_folders(root, "link/new/er"),
+        lambda: beneath.make_folder(root, "link"),
+        lambda: beneath.write_file(root, "link/new", b"x"),
+        lambda: beneath.remove_file(root, "link/canary"),
+        lambda: beneath.remove_folder(root, "link/inner"),
+        lambda: beneath.remove_tree(root, "link/inner"),
+        lambda: beneath.rename(root, "link/canary", root, "stolen"),
+        lambda: beneath.rename(root, "file", root, "link/planted"),
+        lambda: beneath.list_folder(root, "link"),
+        lambda: beneath.sync_folder(root, "link"),
+        lambda: beneath.stat(root, "link/canary"),
+    ):
+        with pytest.raises(StorageError):
+            forbidden()
+    assert (root / "file").read_bytes() == b"mine"
+
+
+def test_a_link_as_the_root_is_refused(root: Path, outside: Path) -> None:
+    (root / "link").symlink_to(outside)
+    with pytest.raises(StorageError):
+        beneath.read_file(root / "link", "canary", 10)
+    with pytest.raises(StorageError):
+        beneath.list_folder(root / "link", "")
+
+
+def test_removing_a_tree_removes_links_and_not_what_they_lead_to(root: Path, outside: Path) -> None:
+    (root / "tree/inner").mkdir(parents=True)
+    (root / "tree/inner/link").symlink_to(outside)
+    (root / "tree/file").symlink_to(outside / "canary")
+    (root / "toplink").symlink_to(outside)
+    beneath.remove_tree(root, "tree")
+    beneath.remove_tree(root, "toplink")
+    beneath.remove_tree(root, "missing")
+    assert snapshot(root) == {}
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_link_swapped_in_on_the_way_never_leads_outside(
+    root: Path,
+    outside: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: ModuleType,
+    moment: int,
+) -> None:
+    """The folder gives way to a link once the root, itself, or the folder in it was opened."""
+    if system is not beneath_posix:
+        pytest.skip("only held handles withstand this")
+    beneath.make_folders(root, "place/inner")
+    real_open, opened = os.open, 0
+
+    def open_and_swap(path: str, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> int:
+        nonlocal opened
+        descriptor = real_open(path, flags, mode, dir_fd=dir_fd)
+        opened += 1
+        if opened == moment:
+            (root / "place").rename(root / "aside")
+            (root / "place").symlink_to(outside)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_swap)
+    try:
+        os.close(beneath.open_file(root, "place/inner/file", create=True))
+    except StorageError:
+        assert moment == 1
+    else:
+        assert (root / "aside/inner/file").exists()
+
+
+def test_only_regular_files_are_opened_and_a_pipe_does_not_block(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "folder").mkdir()
+    for path in ("pipe", "folder"):
+        with pytest.raises(StorageError) as caught:
+            beneath.open_file(root, path)
+        assert is_gone(caught.value)
+
+
+def test_creating_never_takes_an_existing_file(root: Path) -> None:
+    (root / "file").write_bytes(b"mine")
+    with pytest.raises(StorageError):
+        beneath.open_file(root, "file", create=True)
+    assert (root / "file").read_bytes() == b"mine"
+
+
+def test_renaming_replaces_only_when_told(root: Path) -> None:
+    (root / "old").write_bytes(b"old")
+    (root / "new").write_bytes(b"new")
+    with pytest.raises(StorageError) as caught:
+        beneath.rename(root, "old", root, "new")
+    assert caught.value.metadata["errno"] == "EEXIST"
+    beneath.rename(root, "old", root, "new", replace=True)
+    assert snapshot(root) == {"new": b"old"}
+
+
+def test_a_dangling_link_in_the_new_place_is_not_replaced(root: Path) -> None:
+    (root / "old").write_bytes(b"old")
+    (root / "new").symlink_to("nowhere")
+    with pytest.raises(StorageError):
+        beneath.rename(root, "old", root, "new")
+    assert (root / "new").is_symlink()
+
+
+def test_what_is_missing_is_told_apart_from_what_is_refused(root: Path) -> None:
+    assert beneath.stat(root, "missing") is None
+    assert beneath.remove_folder(root, "missing") is False
+    beneath.remove_file(root, "missing")
+    with pytest.raises(StorageError) as caught:
+        beneath.open_file(root, "missing")
+    assert is_missing(caught.value)
+
+
+def test_only_an_empty_folder_is_removed(root: Path) -> None:
+    beneath.make_folders(root, "a/b")
+    assert beneath.remove_folder(root, "a") is False
+    assert beneath.remove_folder(root, "a/b") is True
+    assert beneath.make_folder(root, "a") is False
+    assert beneath.make_folder(root, "b") is True
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(root: Path) -> None:
+    (root / "a").write_bytes(b"")
+    with pytest.raises(StorageError):
+        beneath.make_folder(root, "a")
+    with pytest.raises(StorageError):
+        beneath.make_folders(root, "a/b")
+
+
+def test_modes_are_those_of_plain_files_and_secrets_are_never_open(root: Path) -> None:
+    beneath.make_folder(root, "a")
+    beneath.write_file(root, "a/plain", b"")
+    beneath.write_file(root, "a/secret", b"", mode=beneath.PRIVATE_MODE)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [root / "a", *(root / "a").iterdir()]}
+    assert modes == {"a": 0o755 & ~umask, "plain": 0o644 & ~umask, "secret": 0o600}
+
+
+def test_a_failed_write_leaves_the_old_content_and_nothing_else(root: Path) -> None:
+    (root / "file").mkdir()
+    with pytest.raises(StorageError):
+        beneath.write_file(root, "file", b"new")
+    assert snapshot(root) == {"file": None}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_denied_place_says_so(root: Path) -> None:
+    root.chmod(0o500)
+    with pytest.raises(AccessDenied):
+        beneath.open_file(root, "file", create=True)
