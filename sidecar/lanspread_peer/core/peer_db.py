@@ -1,0 +1,251 @@
+"""What is known of every peer, and what the network holds of every game.
+
+Invariants: a peer has a library only while it is connected; the index by game holds exactly the
+games of connected peers; there are at most MAX_KNOWN_PEERS peers, and a connected one is never
+forgotten for a new one. Every method that can change a title returns the keys of those it may
+have changed. Whether a peer's word is true is not judged here, only bounded.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lanspread_peer.model.game import GameSummary
+from lanspread_peer.model.ids import ContentId, GameKey, InstanceId, PeerId
+from lanspread_peer.model.limits import (
+    MAX_ADDRESSES_PER_PEER,
+    MAX_KNOWN_PEERS,
+    MAX_LIBRARY_GAMES,
+)
+from lanspread_peer.model.peer import Address, PeerState, PeerStatus, Sighting
+
+# A peer that left is remembered so long, for the front end's list.
+FORGET_AFTER_S = 600.0
+
+_CONNECTED = (PeerState.CONNECTED, PeerState.SUSPECT)
+
+
+@dataclass(slots=True)
+class _Peer:
+    id: PeerId
+    seen_at: float
+    name: str = ""
+    instance: InstanceId | None = None
+    state: PeerState = PeerState.DISCOVERED
+    addresses: list[Address] = field(default_factory=list)
+    address: Address | None = None
+    rtt_s: float | None = None
+    digest: str = ""
+    library: dict[GameKey, GameSummary] = field(default_factory=dict)
+    served_bytes: int = 0
+
+    @property
+    def is_connected(self) -> bool:
+        return self.state in _CONNECTED
+
+
+class PeerDb:
+    """The peers of one network as one sidecar sees them."""
+
+    def __init__(self) -> None:
+        self._peers: dict[PeerId, _Peer] = {}
+        self._by_game: dict[GameKey, dict[PeerId, GameSummary]] = defaultdict(dict)
+
+    # Membership.
+
+    def sighted(self, peer_id: PeerId, sighting: Sighting, *, now: float) -> bool:
+        """Remember where a peer may be reached; whether it was not known before."""
+        peer = self._peers.get(peer_id)
+        is_new = peer is None
+        if peer is None:
+            if not self._make_room():
+                return False
+            peer = self._peers[peer_id] = _Peer(peer_id, now)
+        peer.seen_at = now
+        fresh = [address for address in sighting.addresses if address not in peer.addresses]
+        # The address that was proved stays first, however many a stranger makes up.
+        proved = [peer.address] if peer.address else []
+        others = [address for address in fresh + peer.addresses if address not in proved]
+        peer.addresses = (proved + others)[:MAX_ADDRESSES_PER_PEER]
+        return is_new
+
+    def connected(
+        self, peer_id: PeerId, instance: InstanceId, name: str, address: Address, *, now: float
+    ) -> None:
+        """The peer proved its id at this address and said its name."""
+        peer = self._peers.setdefault(peer_id, _Peer(peer_id, now))
+        peer.state = PeerState.CONNECTED
+        peer.instance, peer.name, peer.address, peer.seen_at = instance, name, address, now
+        if address in peer.addresses:
+            peer.addresses.remove(address)
+        peer.addresses = [address, *peer.addresses][:MAX_ADDRESSES_PER_PEER]
+
+    def suspected(self, peer_id: PeerId, is_suspect: bool) -> None:
+        """A connected peer missed a ping, or answers again."""
+        peer = self._peers.get(peer_id)
+        if peer is not None and peer.is_connected:
+            peer.state = PeerState.SUSPECT if is_suspect else PeerState.CONNECTED
+
+    def answered(self, peer_id: PeerId, *, rtt_s: float, now: float) -> None:
+        """A ping was answered after this many seconds."""
+        peer = self._peers.get(peer_id)
+        if peer is not None:
+            peer.rtt_s, peer.seen_at = rtt_s, now
+
+    def lost(self, peer_id: PeerId, *, now: float) -> frozenset[GameKey]:
+        """The peer is gone, and its library with it."""
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            return frozenset()
+        changed = self._set_library(peer, {})
+        peer.state, peer.digest, peer.seen_at = PeerState.LOST, "", now
+        return changed
+
+    def forget_stale(self, *, now: float) -> None:
+        """Drop peers that have been gone for FORGET_AFTER_S."""
+        for peer in list(self._peers.values()):
+            if not peer.is_connected and now - peer.seen_at > FORGET_AFTER_S:
+                del self._peers[peer.id]
+
+    def next_deadline(self) -> float | None:
+        """When `forget_stale` has something to drop, or None."""
+        gone = [peer.seen_at for peer in self._peers.values() if not peer.is_connected]
+        return min(gone) + FORGET_AFTER_S if gone else None
+
+    # Libraries.
+
+    def library_digest(self, peer_id: PeerId) -> str:
+        """The digest of the library that is known of this peer, or empty."""
+        peer = self._peers.get(peer_id)
+        return peer.digest if peer else ""
+
+    def library_replaced(
+        self, peer_id: PeerId, digest: str, games: Iterable[GameSummary]
+    ) -> frozenset[GameKey]:
+        """The whole library of a connected peer; all but the first MAX_LIBRARY_GAMES is cut."""
+        peer = self._peers.get(peer_id)
+        if peer is None or not peer.is_connected:
+            return frozenset()
+        bounded = list(games)[:MAX_LIBRARY_GAMES]
+        peer.digest = digest
+        return self._set_library(peer, {game.key: game for game in bounded})
+
+    def library_changed(
+        self,
+        peer_id: PeerId,
+        digest: str,
+        games: Iterable[GameSummary],
+        removed: Iterable[GameKey],
+    ) -> frozenset[GameKey]:
+        """The library of a connected peer as it changed since the digest that is known of it."""
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            return frozenset()
+        library = {key: game for key, game in peer.library.items() if key not in set(removed)}
+        library |= {game.key: game for game in games}
+        return self.library_replaced(peer_id, digest, library.values())
+
+    def game_answered(
+        self, peer_id: PeerId, key: GameKey, game: GameSummary | None
+    ) -> frozenset[GameKey]:
+        """What a connected peer said of one game when asked; None when it has it no longer."""
+        peer = self._peers.get(peer_id)
+        if peer is None or not peer.is_connected:
+            return frozenset()
+        library = dict(peer.library)
+        library.pop(key, None)
+        if game is not None and len(library) < MAX_LIBRARY_GAMES:
+            library[key] = game
+        return self._set_library(peer, library)
+
+    def served(self, peer_id: PeerId, count: int) -> None:
+        """A peer gave this many bytes of a game."""
+        peer = self._peers.get(peer_id)
+        if peer is not None:
+            peer.served_bytes += count
+
+    # Questions.
+
+    def holders(self, key: GameKey) -> Mapping[PeerId, GameSummary]:
+        """What each connected peer that has the game says of it."""
+        return self._by_game.get(key, {})
+
+    def sources(self, key: GameKey, content_id: ContentId) -> frozenset[PeerId]:
+        """The connected peers that offer this content."""
+        return frozenset(
+            peer for peer, game in self.holders(key).items() if game.content_id == content_id
+        )
+
+    def game_keys(self) -> frozenset[GameKey]:
+        """The games that any connected peer has."""
+        return frozenset(self._by_game)
+
+    def addresses(self, peer_id: PeerId) -> tuple[Address, ...]:
+        """Where the peer may be reached, best first."""
+        peer = self._peers.get(peer_id)
+        return tuple(peer.addresses) if peer else ()
+
+    def is_connected(self, peer_id: PeerId) -> bool:
+        peer = self._peers.get(peer_id)
+        return peer is not None and peer.is_connected
+
+    def name(self, peer_id: PeerId) -> str:
+        """The name a peer gives itself, or empty."""
+        peer = self._peers.get(peer_id)
+        return peer.name if peer else ""
+
+    @property
+    def connected_count(self) -> int:
+        return sum(peer.is_connected for peer in self._peers.values())
+
+    def connected_addresses(self) -> Mapping[PeerId, Address]:
+        """The address in use of each connected peer."""
+        return {
+            peer.id: peer.address
+            for peer in self._peers.values()
+            if peer.is_connected and peer.address is not None
+        }
+
+    def status(self, peer_id: PeerId) -> PeerStatus | None:
+        """What a front end is shown of the peer, or None when it is not known."""
+        peer = self._peers.get(peer_id)
+        return _status_of(peer) if peer else None
+
+    def statuses(self) -> list[PeerStatus]:
+        """All known peers in order of their ids."""
+        return [_status_of(peer) for _, peer in sorted(self._peers.items())]
+
+    def _make_room(self) -> bool:
+        if len(self._peers) < MAX_KNOWN_PEERS:
+            return True
+        gone = [peer for peer in self._peers.values() if not peer.is_connected]
+        if not gone:
+            return False
+        del self._peers[min(gone, key=lambda peer: peer.seen_at).id]
+        return True
+
+    def _set_library(self, peer: _Peer, library: dict[GameKey, GameSummary]) -> frozenset[GameKey]:
+        old, peer.library = peer.library, library
+        changed = {key for key in old.keys() | library.keys() if old.get(key) != library.get(key)}
+        for key in changed:
+            if key in library:
+                self._by_game[key][peer.id] = library[key]
+                continue
+            del self._by_game[key][peer.id]
+            if not self._by_game[key]:
+                del self._by_game[key]
+        return frozenset(changed)
+
+
+def _status_of(peer: _Peer) -> PeerStatus:
+    return PeerStatus(
+        id=peer.id,
+        name=peer.name,
+        state=peer.state,
+        address=peer.address or next(iter(peer.addresses), None),
+        transport="quic" if peer.is_connected else "",
+        rtt_s=peer.rtt_s if peer.is_connected else None,
+        games=len(peer.library),
+        library_bytes=sum(game.bytes for game in peer.library.values()),
+        served_bytes=peer.served_bytes,
+    )

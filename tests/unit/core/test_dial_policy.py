@@ -1,0 +1,42 @@
+"""Redials slow down, stop when nobody is there, and start anew at a sighting."""
+
+from random import Random
+
+from lanspread_peer.core.dial_policy import (
+    FIRST_DELAY_S,
+    MAX_DELAY_S,
+    MAX_FAILURES,
+    DialPolicy,
+)
+
+
+def test_delays_double_with_jitter_up_to_the_longest() -> None:
+    policy = DialPolicy(Random(1), is_pinned=True)
+    for failure in range(12):
+        nominal = min(MAX_DELAY_S, FIRST_DELAY_S * 2**failure)
+        assert 0.5 * nominal <= policy.failed() <= 1.5 * nominal
+
+
+def test_a_peer_that_never_answers_is_given_up_until_it_is_seen_again() -> None:
+    policy = DialPolicy(Random(1))
+    for _ in range(MAX_FAILURES):
+        assert not policy.gives_up
+        policy.failed()
+    assert policy.gives_up
+    policy.sighted()
+    assert not policy.gives_up
+
+
+def test_a_success_starts_the_count_again() -> None:
+    policy = DialPolicy(Random(1))
+    for _ in range(MAX_FAILURES):
+        policy.failed()
+    policy.succeeded()
+    assert policy.failed() <= 1.5 * FIRST_DELAY_S
+
+
+def test_a_pinned_address_is_never_given_up() -> None:
+    policy = DialPolicy(Random(1), is_pinned=True)
+    for _ in range(5 * MAX_FAILURES):
+        policy.failed()
+    assert not policy.gives_up

@@ -1,0 +1,79 @@
+"""An unchanged library is not sent again, and a changed one only as far as it changed."""
+
+from dataclasses import replace
+
+from lanspread_peer.core.library_revisions import LibraryRevisions, line_of
+from lanspread_peer.wire.messages import Games, NotModified
+from support.values import summary
+
+
+def test_an_empty_library_has_a_digest_too() -> None:
+    library = LibraryRevisions()
+    assert len(library.digest) == 64
+    assert library.answer("") == Games(digest=library.digest, games=[])
+    assert library.answer(library.digest) == NotModified()
+
+
+def test_publishing_the_same_games_in_any_order_changes_nothing() -> None:
+    library = LibraryRevisions()
+    assert library.publish([summary("b"), summary("a")])
+    digest = library.digest
+    assert not library.publish([summary("a"), summary("b")])
+    assert library.digest == digest
+
+
+def test_every_field_is_part_of_the_digest() -> None:
+    base = summary(name="Age")
+    digests = set()
+    changes = [
+        base,
+        replace(base, id="aoe3"),
+        replace(base, version="2"),
+        replace(base, bytes=1),
+        replace(base, files=1),
+        replace(base, name="x"),
+        summary(content=2, name="Age"),
+    ]
+    for changed in changes:
+        library = LibraryRevisions()
+        library.publish([changed])
+        digests.add(library.digest)
+    assert len(digests) == len(changes)
+
+
+def test_a_caller_who_knows_an_older_library_gets_what_changed() -> None:
+    library = LibraryRevisions()
+    library.publish([summary("a"), summary("b"), summary("c")])
+    known = library.digest
+    library.publish([summary("a"), summary("b", content=2), summary("d")])
+    assert library.answer(known) == Games(
+        digest=library.digest,
+        base_digest=known,
+        games=[line_of(summary("b", content=2)), line_of(summary("d"))],
+        removed=["c"],
+    )
+
+
+def test_a_caller_who_knows_a_forgotten_library_gets_all() -> None:
+    library = LibraryRevisions()
+    library.publish([summary("first")])
+    known = library.digest
+    for number in range(20):
+        library.publish([summary(f"game{number}")])
+    answer = library.answer(known)
+    assert isinstance(answer, Games)
+    assert answer.base_digest == ""
+    assert answer.games == [line_of(summary("game19"))]
+
+
+def test_going_back_to_an_older_library_is_a_revision_like_any_other() -> None:
+    library = LibraryRevisions()
+    library.publish([summary("a")])
+    first = library.digest
+    library.publish([summary("a"), summary("b")])
+    second = library.digest
+    library.publish([summary("a")])
+    assert library.digest == first
+    answer = library.answer(second)
+    assert isinstance(answer, Games)
+    assert (answer.games, answer.removed) == ([], ["b"])
