@@ -1,0 +1,183 @@
+"""One source of one download: what it was asked for, what it gave, and how far it is trusted.
+
+Owns the requests that are out at the source, its speed, its tries per chunk, and when it is left
+alone. It only keeps the books: the planner decides, and keeps them and the chunk map in step.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, contains
+from lanspread_peer.core.throughput import Latency, Rate
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import MAX_CHUNK_BYTES, MAX_RETRY_COUNT, STALL_TIMEOUT_S
+
+_LATENCY_WEIGHT = 0.3
+# A refusal is answered at once, so without a rest a source would be asked in a tight loop. The
+# longest is short, so that sources that all refuse are found out soon.
+_RESTS_S = (0.25, 0.5, 1.0)
+
+
+class Fault(Enum):
+    """Why a source is not asked any more, though it may be connected."""
+
+    LIED = "lied"
+    STALLED = "stalled"
+
+
+@dataclass(slots=True)
+class Request:
+    """A chunk that a source was asked for; `bytes` of its `length` have arrived."""
+
+    length: int
+    sent_at: float
+    bytes: int = 0
+
+
+class Source:
+    """A peer as the planner knows it; `holds` is None when it has every chunk."""
+
+    def __init__(self, peer: PeerId) -> None:
+        self.peer = peer
+        self.holds: ChunkSet | None = None
+        self.is_connected = False
+        self.fault: Fault | None = None
+        self.verified_bytes = 0
+        self.rate = Rate()
+        self.latency = Latency(_LATENCY_WEIGHT)
+        self.rests_until = 0.0
+        self._requests: dict[int, Request] = {}
+        self._heard_at = 0.0
+        self._tries: dict[int, int] = {}
+        self._given_up: ChunkSet = NO_CHUNKS
+        self._failures = 0
+        self._stalls = 0
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether it may be asked for anything at all."""
+        return self.is_connected and self.fault is None
+
+    @property
+    def given_up(self) -> ChunkSet:
+        """The chunks whose tries are used up here."""
+        return self._given_up
+
+    @property
+    def request_count(self) -> int:
+        return len(self._requests)
+
+    @property
+    def stall_deadline(self) -> float | None:
+        """When it counts as stalled unless a byte comes; None while nothing is asked."""
+        return self._heard_at + STALL_TIMEOUT_S if self._requests else None
+
+    def askable(self, chunks: ChunkSet) -> ChunkSet:
+        """Those of `chunks` that it holds and has tries left for."""
+        held = chunks if self.holds is None else chunks & self.holds
+        return held & ~self._given_up if self._given_up else held
+
+    def may_be_asked(self, chunk: int) -> bool:
+        """Whether it holds this chunk and has tries left for it."""
+        is_held = self.holds is None or contains(self.holds, chunk)
+        return is_held and self._tries.get(chunk, 0) < MAX_RETRY_COUNT
+
+    def has_room(self, allowance: int) -> bool:
+        """Whether another request may go out: fewer than `allowance`, or little data in all.
+
+        The second keeps a link busy where chunks are so small that each is over in a round trip.
+        """
+        if len(self._requests) < allowance:
+            return True
+        return sum(request.length for request in self._requests.values()) < MAX_CHUNK_BYTES
+
+    def finish_in(self, extra_bytes: int, *, now: float) -> float:
+        """Seconds until all that is asked, and so many bytes more, would be here."""
+        waiting = sum(request.length - request.bytes for request in self._requests.values())
+        return (waiting + extra_bytes) / self.rate.expected(now=now)
+
+    def speed(self, *, now: float) -> float:
+        """Bytes per second it gives now; 0 while nothing is asked."""
+        return self.rate.measured(now=now) if self._requests else 0.0
+
+    def sent(self, chunk: int, length: int, *, now: float) -> None:
+        """A request goes out."""
+        if not self._requests:
+            self._heard_at = now
+            self.rate.resume(now=now)
+        self._requests[chunk] = Request(length, now)
+
+    def arrived(self, chunk: int, count: int, *, now: float) -> None:
+        """Bytes of a chunk came; a chunk that is not asked here any more counts for nothing."""
+        request = self._requests.get(chunk)
+        if request is None or count <= 0:
+            return
+        count = min(count, request.length - request.bytes)
+        request.bytes += count
+        self._heard_at = now
+        self.rate.add(count, now=now)
+
+    def close(self, chunk: int, *, now: float) -> Request | None:
+        """The request is over, however it ended; None when there was none."""
+        request = self._requests.pop(chunk, None)
+        if request is not None and not self._requests:
+            self.rate.pause(now=now)
+        return request
+
+    def close_all(self, *, now: float) -> tuple[int, ...]:
+        """All requests are over: their chunks, in the order of asking."""
+        chunks = tuple(self._requests)
+        for chunk in chunks:
+            self.close(chunk, now=now)
+        return chunks
+
+    def note_verified(self, length: int) -> None:
+        """It gave a right chunk, so it works."""
+        self.verified_bytes += length
+        self._failures = 0
+        self._stalls = 0
+
+    def count_try(self, chunk: int) -> None:
+        """It failed on this chunk; after MAX_RETRY_COUNT times it is not asked for it again."""
+        tries = self._tries.get(chunk, 0) + 1
+        self._tries[chunk] = tries
+        if tries >= MAX_RETRY_COUNT:
+            self._given_up |= 1 << chunk
+
+    def rest(self, seconds: float, *, now: float) -> None:
+        """It is left alone for at least so long."""
+        self.rests_until = max(self.rests_until, now + seconds)
+
+    def rest_after_failure(self, *, now: float) -> None:
+        """It is left alone, longer each time in a row."""
+        # Requests that were out together fail together, and are one failure.
+        if now >= self.rests_until:
+            self._failures += 1
+            self.rest(_back_off(self._failures), now=now)
+
+    def note_stalled(self, *, now: float) -> None:
+        """It went silent: left alone, and after MAX_RETRY_COUNT times in a row dropped."""
+        if now < self.rests_until:
+            return
+        self._stalls += 1
+        self.rest(_back_off(self._stalls), now=now)
+        if self._stalls >= MAX_RETRY_COUNT and self.fault is None:
+            self.fault = Fault.STALLED
+
+    def connect(self, holds: ChunkSet | None, *, now: float) -> None:
+        """A new connection ends its rest and forgives silence; lies and tries it does not."""
+        self.is_connected = True
+        self.holds = holds
+        self.rests_until = now
+        self._stalls = 0
+        if self.fault is Fault.STALLED:
+            self.fault = None
+
+    def reset_deadlines(self, *, now: float) -> None:
+        """The clock jumped: nobody was silent meanwhile."""
+        self._heard_at = now
+        self.rate.skip_to(now)
+
+
+def _back_off(times: int) -> float:
+    return _RESTS_S[min(times, len(_RESTS_S)) - 1]

@@ -1,0 +1,104 @@
+"""The chunk map and the sets it is made of, against plain Python sets and dictionaries."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lanspread_peer.core import chunk_set as sets
+from lanspread_peer.core.chunk_map import MAX_COPIES, ChunkMap, ChunkState
+from lanspread_peer.core.rarity import Rarity
+from lanspread_peer.model.ids import PeerId
+
+PEERS = [PeerId(name) for name in "abcd"]
+NUMBERS = st.sets(st.integers(0, 300))
+
+
+class ChunkMapMachine(RuleBasedStateMachine):
+    """The model: a set of verified chunks, and the owners of those in flight."""
+
+    @initialize(numbers=st.sets(st.integers(0, 50), min_size=1, max_size=8))
+    def start(self, numbers: set[int]) -> None:
+        self.numbers = sorted(numbers)
+        self.map = ChunkMap((number, number + 1) for number in self.numbers)
+        self.owners: dict[int, list[PeerId]] = {number: [] for number in self.numbers}
+        self.verified: set[int] = set()
+
+    @rule(index=st.integers(0, 7), peer=st.sampled_from(PEERS))
+    def take(self, index: int, peer: PeerId) -> None:
+        number = self.numbers[index % len(self.numbers)]
+        owners = self.owners[number]
+        if number in self.verified or peer in owners or len(owners) == MAX_COPIES:
+            with pytest.raises(ValueError, match="cannot be taken"):
+                self.map.take(number, peer)
+            return
+        self.map.take(number, peer)
+        owners.append(peer)
+
+    @rule(index=st.integers(0, 7), peer=st.sampled_from(PEERS))
+    def release(self, index: int, peer: PeerId) -> None:
+        number = self.numbers[index % len(self.numbers)]
+        if peer not in self.owners[number]:
+            with pytest.raises(ValueError, match="not in flight"):
+                self.map.release(number, peer)
+            return
+        self.owners[number].remove(peer)
+        assert self.map.release(number, peer) == (not self.owners[number])
+
+    @rule(index=st.integers(0, 7))
+    def verify(self, index: int) -> None:
+        number = self.numbers[index % len(self.numbers)]
+        expected = None if number in self.verified else tuple(self.owners[number])
+        assert self.map.verify(number) == expected
+        self.verified.add(number)
+        self.owners[number] = []
+
+    @invariant()
+    def every_chunk_is_in_exactly_the_state_of_the_model(self) -> None:
+        if not hasattr(self, "map"):
+            return
+        for number in self.numbers:
+            assert self.map.state(number) is self.expected_state(number)
+        in_flight = {number: tuple(own) for number, own in self.owners.items() if own}
+        assert dict(self.map.in_flight) == in_flight
+        missing = set(self.numbers) - self.verified - set(in_flight)
+        assert set(sets.numbers_in(self.map.missing)) == missing
+        assert self.map.missing_count == len(missing)
+        assert self.map.verified_count == len(self.verified)
+        assert self.map.is_complete == (len(self.verified) == len(self.numbers))
+
+    def expected_state(self, number: int) -> ChunkState:
+        if number in self.verified:
+            return ChunkState.VERIFIED
+        return ChunkState.IN_FLIGHT if self.owners[number] else ChunkState.MISSING
+
+
+TestChunkMapMachine = ChunkMapMachine.TestCase
+
+
+@given(NUMBERS)
+def test_a_chunk_set_lists_what_it_was_made_of(numbers: set[int]) -> None:
+    chunks = sets.chunk_set(numbers)
+    assert list(sets.numbers_in(chunks)) == sorted(numbers)
+    assert chunks == sum(1 << number for number in numbers)
+    assert [sets.nth(chunks, index) for index in range(len(numbers))] == sorted(numbers)
+    if numbers:
+        assert sets.lowest(chunks) == min(numbers)
+
+
+@given(st.lists(NUMBERS, max_size=8), NUMBERS, st.integers(0, 2**32))
+def test_rarity_finds_the_chunks_with_the_fewest_holders(
+    holdings: list[set[int]], among: set[int], seed: int
+) -> None:
+    rarity = Rarity()
+    for holds in holdings:
+        rarity.add(sets.chunk_set(holds))
+    gone = Random(seed).sample(holdings, k=len(holdings) // 2)
+    for holds in gone:
+        rarity.remove(sets.chunk_set(holds))
+        holdings.remove(holds)
+    copies = {number: sum(number in holds for holds in holdings) for number in among}
+    rarest = {number for number in among if copies[number] == min(copies.values())}
+    assert set(sets.numbers_in(rarity.rarest(sets.chunk_set(among)))) == rarest
