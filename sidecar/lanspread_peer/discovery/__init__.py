@@ -1,0 +1,1 @@
+"""How sidecars find each other, and which addresses they have."""

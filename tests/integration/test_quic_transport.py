@@ -1,0 +1,420 @@
+"""Two real transports on loopback: dialling, identity, streams, and how connections end."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.server import serve
+
+from lanspread_peer.model.config import DEFAULT_PORT
+from lanspread_peer.model.errors import (
+    Busy,
+    CannotBind,
+    ConnectionLost,
+    IdentityMismatch,
+    StreamReset,
+)
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import MAX_STREAMS_PER_CONNECTION
+from lanspread_peer.model.peer import Address
+from lanspread_peer.transport import quic_endpoint
+from lanspread_peer.transport.base import Connection, Stream, Transport
+from lanspread_peer.transport.quic_endpoint import QuicTransport
+from support.quic_pair import configuration, make_key
+from support.quic_party import LOOPBACK, Relay, ask, echo, party, receive_all, until
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_dialled_peer_answers_and_has_proved_its_id(host: str) -> None:
+    async with party() as made:
+        server, client = made.open(bind=host), made.open(bind=host)
+        expected = PeerId(made.peer_ids[server])
+        connection = await client.dial(Address(host, server.port), expected)
+        assert connection.peer_id == expected
+        assert connection.address == Address(host, server.port)
+        assert await ask(connection, b"hello") == b"hello"
+        (accepted,) = made.accepted
+        assert accepted.peer_id is None
+        assert accepted.address == Address(host, client.port)
+        as_interface: Transport = client
+        assert as_interface.port == client.port
+
+
+async def test_a_machine_listens_on_one_port_for_both_families() -> None:
+    async with party() as made:
+        server = made.open(bind="")
+        client = made.open(bind="")
+        for host in ("127.0.0.1", "::1"):
+            connection = await client.dial(Address(host, server.port), None)
+            assert await ask(connection, host.encode()) == host.encode()
+
+
+async def test_another_peer_id_than_expected_is_refused() -> None:
+    async with party() as made:
+        server, client = made.open(), made.open()
+        other = PeerId(made.peer_ids[client])
+        with pytest.raises(IdentityMismatch) as caught:
+            await client.dial(Address(LOOPBACK, server.port), other)
+        assert caught.value.metadata["expected"] == other
+        assert caught.value.metadata["actual"] == made.peer_ids[server]
+        assert client.connection_count == 0
+        await until(lambda: server.connection_count == 0)
+
+
+async def test_a_server_of_another_protocol_is_no_peer() -> None:
+    stranger = await serve(
+        LOOPBACK, 0, configuration=configuration(is_client=False, alpn="something/1")
+    )
+    assert stranger._transport is not None
+    port = stranger._transport.get_extra_info("sockname")[1]
+    async with party() as made:
+        with pytest.raises(ConnectionLost):
+            await made.open().dial(Address(LOOPBACK, port), None)
+    stranger.close()
+
+
+async def test_nobody_there_is_a_lost_connection_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quic_endpoint, "HANDSHAKE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(quic_endpoint, "_LONG_DATAGRAMS_S", 0.1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((LOOPBACK, 0))
+        async with party() as made:
+            client = made.open()
+            start = time.monotonic()
+            with pytest.raises(ConnectionLost):
+                await client.dial(Address(LOOPBACK, silent.getsockname()[1]), None)
+            assert time.monotonic() - start < 2
+            assert client.connection_count == 0
+
+
+async def test_a_family_without_a_socket_cannot_be_dialled() -> None:
+    async with party() as made:
+        with pytest.raises(ConnectionLost):
+            await made.open().dial(Address("::1", 9), None)
+
+
+async def test_a_cancelled_dial_leaves_nothing_behind() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((LOOPBACK, 0))
+        async with party() as made:
+            client = made.open()
+            dialling = asyncio.ensure_future(
+                client.dial(Address(LOOPBACK, silent.getsockname()[1]), None)
+            )
+            await until(lambda: client.connection_count == 1)
+            dialling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await dialling
+            assert client.connection_count == 0
+
+
+async def test_many_dials_at_once_share_one_socket() -> None:
+    async with party() as made:
+        servers = [made.open() for _ in range(6)]
+        client = made.open()
+        connections = await asyncio.gather(
+            *(
+                client.dial(Address(LOOPBACK, server.port), PeerId(made.peer_ids[server]))
+                for server in servers
+            )
+        )
+        answers = await asyncio.gather(*(ask(each, b"x" * 5000) for each in connections))
+        assert answers == [b"x" * 5000] * 6
+
+
+async def test_a_path_that_loses_long_datagrams_is_used_with_short_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quic_endpoint, "_LONG_DATAGRAMS_S", 0.3)
+    async with (
+        party() as made,
+        Relay.open(made.open().port, allow=lambda datagram: len(datagram) <= 1200) as port,
+    ):
+        connection = await made.open().dial(Address(LOOPBACK, port), None)
+        assert await ask(connection, bytes(300_000)) == bytes(300_000)
+
+
+async def test_a_peer_that_answers_from_its_other_address_is_understood() -> None:
+    async with party() as made, Relay.open(made.open().port, answers_elsewhere=True) as port:
+        connection = await made.open().dial(Address(LOOPBACK, port), None)
+        assert await ask(connection, b"hello") == b"hello"
+
+
+async def test_a_lossy_path_loses_no_bytes() -> None:
+    seen = 0
+
+    def every_eleventh_is_lost(_datagram: bytes) -> bool:
+        nonlocal seen
+        seen += 1
+        return seen % 11 != 0
+
+    message = b"".join(index.to_bytes(4, "big") for index in range(200_000))
+    async with party() as made, Relay.open(made.open().port, allow=every_eleventh_is_lost) as port:
+        connection = await made.open().dial(Address(LOOPBACK, port), None)
+        assert await ask(connection, message) == message
+
+
+async def test_either_end_opens_streams_on_one_connection() -> None:
+    async with party() as made:
+        connection = await made.connect()
+        await until(lambda: bool(made.accepted))
+        (accepted,) = made.accepted
+        here, there = ask(connection, b"from here"), ask(accepted, b"from there")
+        assert list(await asyncio.gather(here, there)) == [b"from here", b"from there"]
+
+
+async def test_hundreds_of_exchanges_fit_one_connection() -> None:
+    async with party() as made:
+        connection = await made.connect()
+
+        async def exchanges() -> None:
+            for index in range(60):
+                assert await ask(connection, bytes([index])) == bytes([index])
+
+        await asyncio.gather(*(exchanges() for _ in range(8)))
+        await until(lambda: not connection._streams)
+
+
+async def test_too_many_streams_at_once_are_busy_and_free_again_later() -> None:
+    gate = asyncio.Event()
+
+    async def held(connection: Connection, stream: Stream) -> None:
+        await gate.wait()
+        await echo(connection, stream)
+
+    async with party() as made:
+        connection = await made.connect(held)
+        streams = [connection.open_stream() for _ in range(MAX_STREAMS_PER_CONNECTION)]
+        with pytest.raises(Busy):
+            connection.open_stream()
+        for stream in streams:
+            await stream.send(b"x", end=True)
+        gate.set()
+        for stream in streams:
+            assert await receive_all(stream) == b"x"
+        await until(lambda: not connection._streams and connection._quic.can_open_stream())
+        assert await ask(connection, b"again") == b"again"
+
+
+async def test_a_reset_carries_its_code_to_both_directions() -> None:
+    outcomes: list[int] = []
+
+    async def refuse(_connection: Connection, stream: Stream) -> None:
+        await stream.receive()
+        stream.reset(4)
+        stream.reset(5)
+        try:
+            await stream.send(b"too late")
+        except StreamReset as reset:
+            outcomes.append(reset.code)
+
+    async with party() as made:
+        connection = await made.connect(refuse)
+        stream = connection.open_stream()
+        await stream.send(b"please")
+        with pytest.raises(StreamReset) as caught:
+            await receive_all(stream)
+        assert caught.value.code == 4
+        with pytest.raises(StreamReset) as caught:
+            await stream.send(b"more")
+        assert caught.value.code == 4
+        await until(lambda: outcomes == [4])
+        await until(lambda: not connection._streams)
+
+
+async def test_a_caller_that_cuts_its_request_ends_the_answer() -> None:
+    ended: list[int] = []
+
+    async def endless(_connection: Connection, stream: Stream) -> None:
+        try:
+            while True:
+                await stream.send(bytes(100_000))
+        except StreamReset as reset:
+            ended.append(reset.code)
+
+    async with party() as made:
+        connection = await made.connect(endless)
+        stream = connection.open_stream()
+        await stream.send(b"please", end=True)
+        assert await stream.receive()
+        stream.reset(2)
+        with pytest.raises(StreamReset):
+            await stream.receive()
+        await until(lambda: ended == [2])
+        await until(lambda: not connection._streams)
+
+
+async def test_resetting_a_stream_that_is_over_changes_nothing() -> None:
+    async with party() as made:
+        connection = await made.connect()
+        stream = connection.open_stream()
+        await stream.send(b"x", end=True)
+        assert await receive_all(stream) == b"x"
+        stream.reset(6)
+        assert await stream.receive() == b""
+        assert await ask(connection, b"y") == b"y"
+
+
+async def test_a_fault_in_an_answer_resets_its_stream_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def fault(connection: Connection, stream: Stream) -> None:
+        if await stream.receive() == b"fault":
+            raise ZeroDivisionError
+        await stream.send(b"fine", end=True)
+
+    async with party() as made:
+        connection = await made.connect(fault)
+        with pytest.raises(StreamReset) as caught:
+            await ask(connection, b"fault")
+        assert caught.value.code == 6
+        assert await ask(connection, b"other") == b"fine"
+    assert capsys.readouterr().out.count("answering a stream failed") == 1
+
+
+async def test_an_answer_without_its_end_is_cut_when_the_handler_returns() -> None:
+    async def forgetful(_connection: Connection, stream: Stream) -> None:
+        await stream.send(b"half of it")
+
+    async with party() as made:
+        connection = await made.connect(forgetful)
+        with pytest.raises(StreamReset):
+            await ask(connection, b"please")
+
+
+async def test_an_answer_given_before_the_request_was_read_still_arrives() -> None:
+    async def hasty(_connection: Connection, stream: Stream) -> None:
+        await stream.send(b"whatever you ask", end=True)
+
+    async with party() as made:
+        connection = await made.connect(hasty)
+        stream = connection.open_stream()
+        await stream.send(b"please")
+        assert await receive_all(stream) == b"whatever you ask"
+        stream.reset(0)
+        await until(lambda: not connection._streams)
+
+
+async def test_the_end_of_a_connection_reaches_everyone_who_waits() -> None:
+    waiting = asyncio.Event()
+    ended: list[str] = []
+
+    async def wait(_connection: Connection, stream: Stream) -> None:
+        await stream.receive()
+        waiting.set()
+        try:
+            await stream.receive()
+        except ConnectionLost as lost:
+            ended.append(lost.metadata["detail"])
+
+    async with party() as made:
+        connection = await made.connect(wait)
+        stream = connection.open_stream()
+        await stream.send(b"please")
+        await waiting.wait()
+        reading = asyncio.ensure_future(stream.receive())
+        await asyncio.sleep(0)
+        connection.close("enough\n\x1b[31m" + "x" * 500)
+        connection.close("again")
+        assert connection.is_closed
+        with pytest.raises(ConnectionLost):
+            await reading
+        with pytest.raises(ConnectionLost):
+            await stream.send(b"more")
+        with pytest.raises(ConnectionLost):
+            connection.open_stream()
+        detail = "enough??[31m".ljust(100, "x")
+        assert await connection.wait_closed() == detail
+        (accepted,) = made.accepted
+        assert await accepted.wait_closed() == detail
+        await until(lambda: ended == [detail])
+
+
+async def test_an_answer_that_came_whole_is_read_after_the_connection_ended() -> None:
+    async def answer(connection: Connection, stream: Stream) -> None:
+        await stream.send(b"the last words", end=True)
+
+    async with party() as made:
+        connection = await made.connect(answer)
+        stream = connection.open_stream()
+        await stream.send(b"please", end=True)
+        await until(lambda: stream._received_end)
+        (accepted,) = made.accepted
+        accepted.close()
+        await connection.wait_closed()
+        assert await receive_all(stream) == b"the last words"
+
+
+async def test_closing_a_transport_tells_its_peers_and_stops_its_tasks() -> None:
+    cancelled = asyncio.Event()
+
+    async def for_ever(_connection: Connection, _stream: Stream) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with party() as made:
+        server, client = made.open(for_ever), made.open()
+        connection = await client.dial(Address(LOOPBACK, server.port), None)
+        stream = connection.open_stream()
+        await stream.send(b"please")
+        await until(lambda: bool(server._tasks._tasks))
+        await server.close()
+        assert cancelled.is_set()
+        assert await connection.wait_closed() == "shutting down"
+        with pytest.raises(ConnectionLost):
+            await server.dial(Address(LOOPBACK, client.port), None)
+        await until(lambda: client.connection_count == 0)
+        assert (server.connection_count, client._routes, server._routes) == (0, {}, {})
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind((LOOPBACK, server.port))
+
+
+async def test_a_connection_that_says_nothing_ends_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quic_endpoint, "IDLE_TIMEOUT_S", 0.4)
+    async with party() as made:
+        connection = await made.connect()
+        assert "dle" in await connection.wait_closed()
+
+
+async def test_a_taken_port_cannot_be_bound_and_is_named() -> None:
+    async with party() as made:
+        taken = made.open().port
+        with pytest.raises(CannotBind) as caught:
+            QuicTransport.open(bind=LOOPBACK, port=taken, key=make_key(), on_stream=echo)
+        assert caught.value.metadata["address"] == f"{LOOPBACK}:{taken}"
+        with pytest.raises(CannotBind):
+            QuicTransport.open(bind="192.0.2.200", port=0, key=make_key(), on_stream=echo)
+        with pytest.raises(CannotBind):
+            QuicTransport.open(bind="nonsense", port=0, key=make_key(), on_stream=echo)
+
+
+async def test_without_a_wanted_port_the_default_one_is_taken_or_else_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert vars(quic_endpoint)["DEFAULT_PORT"] == DEFAULT_PORT
+    async with party() as made:
+        free_again = made.open()
+        await free_again.close()
+        monkeypatch.setattr(quic_endpoint, "DEFAULT_PORT", free_again.port)
+        for expected in (True, False):
+            opened = QuicTransport.open(bind=LOOPBACK, port=None, key=make_key(), on_stream=echo)
+            made.transports.append(opened)
+            assert (opened.port == free_again.port) is expected
+
+
+async def test_a_stock_client_of_another_make_is_served() -> None:
+    async with party() as made:
+        server = made.open()
+        async with connect(
+            LOOPBACK, server.port, configuration=configuration(is_client=True)
+        ) as stock:
+            reader, writer = await stock.create_stream()
+            writer.write(bytes(50_000))
+            writer.write_eof()
+            assert await reader.read() == bytes(50_000)

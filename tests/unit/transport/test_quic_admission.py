@@ -1,0 +1,124 @@
+from aioquic._buffer import Buffer
+from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation, pull_quic_header
+from aioquic.quic.retry import TOKEN_LIFETIME
+
+from lanspread_peer.model.limits import (
+    MAX_CONNECTIONS,
+    MAX_UNAUTHENTICATED_PER_ADDRESS,
+    MAX_UNPROVEN_HANDSHAKES,
+)
+from lanspread_peer.transport.quic_admission import (
+    SUPPORTED_VERSIONS,
+    Admission,
+    Admit,
+    Answer,
+    destination_of,
+)
+from lanspread_peer.transport.quic_internals import CreditedConnection
+from support.quic_pair import SERVER_ADDRESS, configuration
+
+HERE = ("192.0.2.7", 5000)
+
+
+def new_client() -> CreditedConnection:
+    client = CreditedConnection(configuration=configuration(is_client=True))
+    client.connect(SERVER_ADDRESS, now=0.0)
+    return client
+
+
+def initial() -> bytes:
+    return next(datagram for datagram, _ in new_client().datagrams_to_send(now=0.0))
+
+
+def crowded(handshakes: int) -> Admission:
+    admission = Admission()
+    for index in range(handshakes):
+        admission.opened(f"198.51.100.{index}")
+    return admission
+
+
+def test_a_first_datagram_is_admitted_under_the_id_its_sender_chose() -> None:
+    datagram = initial()
+    assert Admission().judge(datagram, HERE, now=0.0) == Admit(datagram[6:14], None)
+    assert destination_of(datagram) == datagram[6:14]
+
+
+def test_a_datagram_for_a_connection_that_is_gone_is_ignored() -> None:
+    short_header = b"\x40" + bytes(1300)
+    assert Admission().judge(short_header, HERE, now=0.0) is None
+    assert destination_of(short_header) == bytes(8)
+
+
+def test_what_is_not_quic_is_ignored() -> None:
+    for junk in (b"", b"\x80", b"\xc0\x00\x00\x00\x01", bytes(1300), b"\xff" * 1300):
+        assert Admission().judge(junk, HERE, now=0.0) is None
+
+
+def test_a_datagram_too_short_to_begin_with_is_ignored() -> None:
+    datagram = initial()
+    assert len(datagram) == 1200
+    assert Admission().judge(datagram[:1199], HERE, now=0.0) is None
+
+
+def test_an_unknown_version_is_told_the_known_ones() -> None:
+    datagram = initial()
+    strange = datagram[:1] + b"\x1a\x2a\x3a\x4a" + datagram[5:]
+    answer = Admission().judge(strange, HERE, now=0.0)
+    assert isinstance(answer, Answer)
+    header = pull_quic_header(Buffer(data=answer.datagram))
+    assert header.packet_type is QuicPacketType.VERSION_NEGOTIATION
+    assert header.supported_versions == list(SUPPORTED_VERSIONS)
+    assert len(answer.datagram) < len(strange)
+
+
+def test_version_negotiation_is_never_answered() -> None:
+    datagram = encode_quic_version_negotiation(
+        source_cid=bytes(8), destination_cid=bytes(8), supported_versions=[0x1A2A3A4A] * 400
+    )
+    assert len(datagram) > 1200
+    assert Admission().judge(datagram, HERE, now=0.0) is None
+
+
+def test_an_unknown_version_in_a_short_datagram_is_not_answered() -> None:
+    datagram = initial()
+    strange = (datagram[:1] + b"\x1a\x2a\x3a\x4a" + datagram[5:])[:1199]
+    assert Admission().judge(strange, HERE, now=0.0) is None
+
+
+def test_connections_beyond_the_limit_are_ignored_until_one_ends() -> None:
+    admission = Admission()
+    for _ in range(MAX_CONNECTIONS):
+        admission.opened(None)
+    assert admission.judge(initial(), HERE, now=0.0) is None
+    admission.ended()
+    assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
+
+
+def test_one_address_may_not_hold_many_handshakes_and_others_still_may() -> None:
+    admission = Admission()
+    for _ in range(MAX_UNAUTHENTICATED_PER_ADDRESS):
+        assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
+        admission.opened(HERE[0])
+    assert admission.judge(initial(), HERE, now=0.0) is None
+    assert isinstance(admission.judge(initial(), ("192.0.2.8", 5000), now=0.0), Admit)
+    admission.established(HERE[0])
+    assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
+
+
+def test_under_many_handshakes_a_caller_must_prove_its_address_first() -> None:
+    assert isinstance(crowded(MAX_UNPROVEN_HANDSHAKES - 1).judge(initial(), HERE, now=0.0), Admit)
+    admission = crowded(MAX_UNPROVEN_HANDSHAKES)
+    client = new_client()
+    (first, _), *_ = client.datagrams_to_send(now=0.0)
+    retry = admission.judge(first, HERE, now=0.0)
+    assert isinstance(retry, Answer)
+    assert len(retry.datagram) < len(first)
+
+    client.receive_datagram(retry.datagram, SERVER_ADDRESS, now=0.0)
+    (second, _), *_ = client.datagrams_to_send(now=0.0)
+    admitted = admission.judge(second, HERE, now=1.0)
+    assert admitted == Admit(first[6:14], destination_of(second))
+
+    assert admission.judge(second, ("192.0.2.8", 5000), now=1.0) is None
+    assert admission.judge(second, HERE, now=TOKEN_LIFETIME + 1) is None
+    assert Admission().judge(second, HERE, now=1.0) is None
