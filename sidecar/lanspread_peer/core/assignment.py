@@ -29,7 +29,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one source has given: verified bytes, its speed now, whether it has requests out."""
+    """What one source has given: verified bytes, its speed now, whether it may be asked."""
 
     peer: PeerId
     bytes: int

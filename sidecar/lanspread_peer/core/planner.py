@@ -95,7 +95,7 @@ class Planner:
     def shares(self, *, now: float) -> tuple[Share, ...]:
         """What every source of this download has given, those that are gone included."""
         return tuple(
-            Share(s.peer, s.verified_bytes, s.speed(now=now), s.request_count > 0)
+            Share(s.peer, s.verified_bytes, s.speed(now=now), s.is_admitted)
             for s in self._sources
         )
 

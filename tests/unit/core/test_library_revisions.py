@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from lanspread_peer.core.library_revisions import LibraryRevisions, line_of
+from lanspread_peer.model.ids import GameId
+from lanspread_peer.model.version import Version
 from lanspread_peer.wire.messages import Games, NotModified
 from support.values import summary
 
@@ -27,8 +29,8 @@ def test_every_field_is_part_of_the_digest() -> None:
     digests = set()
     changes = [
         base,
-        replace(base, id="aoe3"),
-        replace(base, version="2"),
+        replace(base, id=GameId("aoe3")),
+        replace(base, version=Version("2")),
         replace(base, bytes=1),
         replace(base, files=1),
         replace(base, name="x"),
