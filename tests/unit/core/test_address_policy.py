@@ -20,7 +20,7 @@ def test_addresses_of_a_local_network_are_dialled(host: str) -> None:
     "host",
     ["8.8.8.8", "2001:4860:4860::8888", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "a.b", ""],
 )
-def test_addresses_of_many_or_none_are_not(host: str) -> None:
+def test_addresses_elsewhere_are_not(host: str) -> None:
     assert not allowed(host)
 
 
