@@ -1,0 +1,295 @@
+"""Fetching the chunks of one download: sends what the planner decides, and tells what came of it.
+
+Owns the request tasks; each ends in exactly one report to the planner, or was cut by it. Sources
+come and go with the peer database. This decides nothing itself but when to give up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from random import SystemRandom
+
+import structlog
+
+from lanspread_peer.core.assignment import Assignment
+from lanspread_peer.core.download import Download
+from lanspread_peer.core.failure import failure_of
+from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.core.planner import Planner
+from lanspread_peer.model import errors
+from lanspread_peer.model.download import DownloadState
+from lanspread_peer.model.ids import ContentId, GameKey, PeerId
+from lanspread_peer.model.limits import MAX_RETRY_COUNT
+from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest
+from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.storage.staging import Staging
+from lanspread_peer.transport.base import Connection
+
+_log = structlog.get_logger(__name__)
+
+# How often figures are told, and so the longest that the loop sleeps.
+TICK_S = 0.25
+# A tick that took this long means that the machine slept.
+_CLOCK_JUMP_S = 15.0
+_WHOLE_FILE_REST_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched."""
+
+    key: GameKey
+    content_id: ContentId
+    manifest: Manifest
+    files: tuple[FileEntry, ...]
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Number and length of each chunk of the files."""
+        found = chain.from_iterable(self.manifest.chunks_of(entry.path) for entry in self.files)
+        return [(chunk.number, chunk.length) for chunk in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where it is fetched from."""
+
+    peers: PeerDb
+    links: PeerLinks
+    fetcher: ChunkFetcher
+    counters: RunningCounters
+
+
+class Fetching:
+    """One download's requests.
+
+    `on_tick` is called every TICK_S or so, `on_state` when it begins to wait or runs again.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        staging: Staging,
+        network: Network,
+        download: Download,
+        on_tick: Callable[[], None],
+        on_state: Callable[[DownloadState], None],
+    ) -> None:
+        self._wanted = wanted
+        self._staging = staging
+        self._network = network
+        self._download = download
+        self._on_tick = on_tick
+        self._on_state = on_state
+        self.planner = Planner(wanted.chunks(), SystemRandom())
+        self._tasks = TaskSet()
+        self._requests: dict[tuple[PeerId, int], asyncio.Task[None]] = {}
+        self._connections: dict[PeerId, Connection] = {}
+        self._woken = asyncio.Event()
+        self._whole_files: set[SafeRelPath] = set()
+        self._whole_tries: Counter[tuple[PeerId, SafeRelPath]] = Counter()
+        self._storage_error: errors.StorageError | None = None
+
+    def wake(self) -> None:
+        """Sources may have come or gone."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Fetch everything; raises DownloadFailed or StorageError when that cannot be done."""
+        looked_at = told_at = monotonic_s()
+        try:
+            while not self.planner.is_complete:
+                self._woken.clear()
+                now = monotonic_s()
+                if now - looked_at > _CLOCK_JUMP_S:
+                    self.planner.deadlines_reset(now=now)
+                    self._download.deadlines_reset(now=now)
+                looked_at = now
+                self._look(now)
+                if now - told_at >= TICK_S:
+                    self._on_tick()
+                    told_at = now
+                await self._wait()
+        finally:
+            await self._tasks.close()
+
+    def _look(self, now: float) -> None:
+        if self._storage_error is not None:
+            raise self._storage_error
+        self._take_sources(now)
+        self._cut(self.planner.handle_timeout(now=now))
+        for assignment in self.planner.assign(now=now):
+            self._send(assignment)
+        self._ask_for_whole_files()
+        self._be_patient(now)
+
+    def _take_sources(self, now: float) -> None:
+        offered = self._network.peers.sources(self._wanted.key, self._wanted.content_id)
+        live = {peer: self._network.links.connection(peer) for peer in offered}
+        for peer, connection in list(self._connections.items()):
+            if live.get(peer) is not connection:
+                del self._connections[peer]
+                self.planner.remove_source(peer, now=now)
+        for peer, live_one in live.items():
+            if live_one is not None and peer not in self._connections:
+                self._connections[peer] = live_one
+                self.planner.add_source(peer, now=now)
+
+    def _be_patient(self, now: float) -> None:
+        if self.planner.admitted_sources and not self._is_stuck():
+            if self._download.source_found(now=now):
+                self._on_state(DownloadState.RUNNING)
+            return
+        if self.planner.all_lied:
+            raise errors.DownloadFailed(
+                "LOCAL_CORRUPTION_SUSPECTED", "every source sent wrong bytes; the fault may be here"
+            )
+        if self._download.no_source(now=now):
+            self._on_state(DownloadState.WAITING)
+        if not self._download.is_out_of_patience(now=now):
+            return
+        for number in self.planner.exhausted:
+            path = self._wanted.manifest.chunk(number).file.path
+            raise errors.DownloadFailed(
+                "CHUNK_UNAVAILABLE", f"no source gives chunk {number} of {path!r}", path=path
+            )
+        if self.planner.dropped_liars:
+            raise errors.DownloadFailed("WRONG_BYTES", "every source sent wrong bytes")
+        raise errors.DownloadFailed("NO_SOURCE", "no peer that has this content can be reached")
+
+    def _send(self, assignment: Assignment) -> None:
+        if assignment.replaces is not None:
+            self._cut([Assignment(assignment.replaces, assignment.chunk)])
+        key = (assignment.peer, assignment.chunk)
+        self._requests[key] = self._tasks.spawn(
+            f"chunk {assignment.chunk}", self._request(assignment.peer, assignment.chunk)
+        )
+
+    def _cut(self, assignments: Iterable[Assignment]) -> None:
+        for assignment in assignments:
+            if task := self._requests.pop((assignment.peer, assignment.chunk), None):
+                task.cancel()
+
+    async def _request(self, peer: PeerId, number: int) -> None:
+        chunk = self._wanted.manifest.chunk(number)
+        came = _Came()
+        try:
+            await self._fetch(peer, chunk, came)
+        except asyncio.CancelledError:
+            self._download.wasted(came.bytes)
+            raise
+        except errors.StorageError as error:
+            self._storage_error = error
+        except errors.LanspreadError as error:
+            self._failed(peer, chunk, error, came.bytes)
+        else:
+            self._received(peer, chunk)
+        if self._requests.get((peer, number)) is asyncio.current_task():
+            del self._requests[(peer, number)]
+        self.wake()
+
+    async def _fetch(self, peer: PeerId, chunk: Chunk, came: "_Came") -> None:
+        connection = self._connections.get(peer)
+        if connection is None:
+            raise errors.ConnectionLost("the source is gone")
+
+        def on_bytes(count: int) -> None:
+            came.bytes += count
+            self._network.counters.received_bytes += count
+            self._network.links.heard(peer)
+            self.planner.progressed(peer, chunk.number, count, now=monotonic_s())
+
+        await self._network.fetcher.fetch_chunk(
+            connection, self._wanted.content_id, chunk, self._staging, on_bytes
+        )
+
+    def _received(self, peer: PeerId, chunk: Chunk) -> None:
+        received = self.planner.received(peer, chunk.number, now=monotonic_s())
+        self._cut(received.cancel)
+        if not received.is_new:
+            self._download.wasted(chunk.length)
+            return
+        self._download.fetched(chunk.length, now=monotonic_s())
+        self._network.peers.served(peer, chunk.length)
+
+    def _failed(
+        self, peer: PeerId, chunk: Chunk, error: errors.LanspreadError, wasted: int
+    ) -> None:
+        self._download.wasted(wasted)
+        if isinstance(error, errors.IntegrityError):
+            self._network.counters.bad_chunks += 1
+            if peer not in self.planner.dropped_liars:
+                _log.warning("source dropped", peer=peer, chunk=chunk.number, detail=error.message)
+        retry_s = error.retry_ms / 1000 if isinstance(error, errors.Busy) else 0.0
+        self._cut(
+            self.planner.failed(
+                peer, chunk.number, failure_of(error), now=monotonic_s(), retry_s=retry_s
+            )
+        )
+
+    def _ask_for_whole_files(self) -> None:
+        """The last resort for chunks that failed everywhere: one source at a time for a file."""
+        for number in self.planner.exhausted:
+            chunk = self._wanted.manifest.chunk(number)
+            peer = self._next_for_whole(chunk.file.path)
+            if peer is not None and chunk.file.path not in self._whole_files:
+                self._whole_files.add(chunk.file.path)
+                self._whole_tries[peer, chunk.file.path] += 1
+                self._tasks.spawn(f"file {chunk.file.path}", self._request_whole(peer, chunk))
+
+    def _next_for_whole(self, path: SafeRelPath) -> PeerId | None:
+        sources = self.planner.admitted_sources
+        peer = min(sources, key=lambda peer: self._whole_tries[peer, path], default=None)
+        return peer if peer and self._whole_tries[peer, path] < MAX_RETRY_COUNT else None
+
+    def _is_stuck(self) -> bool:
+        """Whether every source that is here was asked in vain for all that is missing."""
+        exhausted = self.planner.exhausted
+        return len(exhausted) == self.planner.missing_count and not self._whole_files
+
+    async def _request_whole(self, peer: PeerId, chunk: Chunk) -> None:
+        try:
+            await self._fetch_whole(peer, chunk)
+        except errors.StorageError as error:
+            self._storage_error = error
+        except errors.LanspreadError as error:
+            self._failed(peer, chunk, error, 0)
+            await asyncio.sleep(_WHOLE_FILE_REST_S)
+        finally:
+            self._whole_files.discard(chunk.file.path)
+        self.wake()
+
+    async def _fetch_whole(self, peer: PeerId, chunk: Chunk) -> None:
+        connection = self._connections.get(peer)
+        if connection is None:
+            raise errors.ConnectionLost("the source is gone")
+        await self._network.fetcher.fetch_file(
+            connection,
+            self._wanted.content_id,
+            self._wanted.manifest,
+            chunk.file,
+            self._staging,
+            lambda verified: self._received(peer, verified),
+        )
+
+    async def _wait(self) -> None:
+        deadline = self.planner.next_deadline()
+        left = TICK_S if deadline is None else min(TICK_S, deadline - monotonic_s())
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+
+@dataclass(slots=True)
+class _Came:
+    """The bytes that one request brought so far."""
+
+    bytes: int = 0

@@ -1,0 +1,327 @@
+"""The local library: what the game folder holds, kept known, hashed and watched.
+
+One survey runs at a time, in a thread; hashing follows in the same task, games that somebody
+asked for first, then the smallest. A game is offered once it is hashed, and is taken back as
+soon as a survey sees it changed. All state is touched from the event loop only.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from lanspread_peer.core.library_revisions import LibraryRevisions
+from lanspread_peer.model import errors
+from lanspread_peer.model.events import Event, ScanFinished, ScanProgressed, Warned
+from lanspread_peer.model.game import LocalGame, LocalState
+from lanspread_peer.model.ids import ContentId, GameKey, game_key
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.logs import LogOnce
+from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.watch import wait_for_changes
+from lanspread_peer.storage.found import FoundGame
+from lanspread_peer.storage.game_dir import GameDir
+from lanspread_peer.storage.hasher import HashPlan, IndexedGame, hash_game, plan
+from lanspread_peer.storage.index import Index
+from lanspread_peer.storage.scanner import survey
+from lanspread_peer.storage.served_file import ServedFile, open_served
+
+_log = structlog.get_logger(__name__)
+
+# Watching may miss changes, on network drives above all; this finds them.
+RESCAN_INTERVAL_S = 120.0
+PROGRESS_INTERVAL_S = 0.25
+
+OnChange = Callable[[frozenset[GameKey]], None]
+
+
+class Library:
+    """The games of one game folder at a time; `on_change` hears of every title that changed."""
+
+    def __init__(self, index: Index, emit: Callable[[Event], None], on_change: OnChange) -> None:
+        self.revisions = LibraryRevisions()
+        self._index = index
+        self._emit = emit
+        self._on_change = on_change
+        self._tasks = TaskSet()
+        self._dirty = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._game_dir: GameDir | None = None
+        self._found: dict[GameKey, FoundGame] = {}
+        self._local: dict[GameKey, LocalGame] = {}
+        self._indexed: dict[GameKey, IndexedGame] = {}
+        self._by_content: dict[ContentId, IndexedGame] = {}
+        self._wanted: set[GameKey] = set()
+        self._hashing = _HashProgress()
+        self._told_digest = ""
+        self._said = LogOnce()
+        self._is_in_sight = True
+        self._retry: asyncio.Task[None] | None = None
+
+    async def open(self, game_dir: GameDir) -> None:
+        """Switch to this game folder; returns once it is surveyed, while hashing goes on."""
+        # At once, so that no download begins in a folder that is being left.
+        self._game_dir = game_dir
+        await self.close()
+        gone = frozenset(self._local)
+        for state in (self._found, self._local, self._indexed, self._by_content, self._wanted):
+            state.clear()
+        self._told_digest = ""
+        self.revisions.publish(())
+        self._on_change(gone)
+        await self._survey()
+        self.request_rescan()
+        self._tasks.spawn("library", self._keep_known())
+        self._tasks.spawn("library watch", self._watch(game_dir))
+        self._tasks.spawn("library rescan", self._rescan_now_and_then())
+
+    async def close(self) -> None:
+        """Stop watching and hashing."""
+        await self._tasks.close()
+
+    def request_rescan(self) -> None:
+        """Look at the game folder again soon."""
+        self._settled.clear()
+        self._dirty.set()
+
+    async def wait_settled(self) -> None:
+        """Waits until everything found so far is hashed and offered."""
+        await self._settled.wait()
+
+    @property
+    def is_indexing(self) -> bool:
+        return not self._settled.is_set()
+
+    @property
+    def game_dir(self) -> GameDir:
+        """The current game folder."""
+        assert self._game_dir is not None, "open() comes first"
+        return self._game_dir
+
+    @property
+    def offered_count(self) -> int:
+        return len(self._indexed)
+
+    def local_games(self) -> dict[GameKey, LocalGame]:
+        """Every game in the folder, offered or not."""
+        return dict(self._local)
+
+    def local_game(self, key: GameKey) -> LocalGame | None:
+        return self._local.get(key)
+
+    def indexed(self, key: GameKey) -> IndexedGame | None:
+        """The game as it is offered; None while it is not. Not yet hashed ones are hurried."""
+        game = self._indexed.get(key)
+        if game is None and key in self._local:
+            self._wanted.add(key)
+        return game
+
+    def by_content(self, content_id: ContentId) -> IndexedGame | None:
+        """The offered game with this content, or None."""
+        return self._by_content.get(content_id)
+
+    def hashing_per_mille(self, key: GameKey) -> int:
+        """How far the hashing of this game is, 0 to 1000."""
+        return self._hashing.per_mille if self._hashing.key == key else 0
+
+    async def open_served(self, game: IndexedGame, path: str) -> ServedFile:
+        """Open a file of an offered game; raises Stale or NotFoundByPeer."""
+        try:
+            return await asyncio.to_thread(open_served, self.game_dir, game, path)
+        except errors.Stale:
+            self.request_rescan()
+            raise
+
+    async def _keep_known(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await self._survey()
+            hashed_bytes = await self._hash_pending()
+            if not self._dirty.is_set():
+                self._settled.set()
+                self._tell_scan(hashed_bytes)
+
+    def _tell_scan(self, hashed_bytes: int) -> None:
+        # A look that found nothing new is nobody's business.
+        if hashed_bytes or self.revisions.digest != self._told_digest:
+            self._told_digest = self.revisions.digest
+            self._emit(ScanFinished(len(self._indexed), hashed_bytes))
+
+    async def _survey(self) -> None:
+        by_key: dict[GameKey, FoundGame] = {}
+        for game in await self._look():
+            # Of two folders that are one game, the one that is shared comes first.
+            by_key.setdefault(game.key, game)
+        self._take(by_key)
+
+    async def _look(self) -> list[FoundGame]:
+        """What lies in the folder; nothing while the folder is gone, as when a disk was pulled."""
+        try:
+            found = await asyncio.to_thread(survey, self.game_dir, self._found)
+        except errors.StorageError as error:
+            if self._is_in_sight:
+                self._warn(error)
+            self._is_in_sight = False
+            self._retry_soon()
+            return []
+        self._is_in_sight = True
+        return found
+
+    def _take(self, found: dict[GameKey, FoundGame]) -> None:
+        keys = self._found.keys() | found.keys()
+        changed = {key for key in keys if self._found.get(key) != found.get(key)}
+        self._found = found
+        for key in changed:
+            self._withdraw(key)
+            if key in found:
+                self._local[key] = _not_offered(found[key])
+                self._warn_of_fault(found[key])
+        self._publish(changed)
+
+    def _withdraw(self, key: GameKey) -> None:
+        self._local.pop(key, None)
+        game = self._indexed.pop(key, None)
+        if game is not None:
+            # Another folder may hold the same content under another name.
+            same = (g for g in self._indexed.values() if g.content_id == game.content_id)
+            self._by_content.pop(game.content_id, None)
+            self._by_content.update((g.content_id, g) for g in same)
+
+    def _publish(self, changed: Iterable[GameKey]) -> None:
+        summaries = (game.summary for game in self._local.values())
+        self.revisions.publish(summary for summary in summaries if summary is not None)
+        if keys := frozenset(changed):
+            self._on_change(keys)
+
+    def _warn_of_fault(self, game: FoundGame) -> None:
+        if game.fault and self._said.first_time(game.id, game.fault):
+            _log.warning("game cannot be shared", game=game.id, fault=game.fault)
+            self._emit(Warned("UNSAFE_GAME", f"{game.id} cannot be shared: {game.fault}"))
+
+    async def _hash_pending(self) -> int:
+        """Hash what is not offered yet, until done or until the folder changed again."""
+        pending = [g for k, g in self._found.items() if k not in self._indexed and not g.fault]
+        try:
+            plans = await asyncio.to_thread(lambda: [plan(game, self._index) for game in pending])
+        except errors.StorageError as error:
+            self._warn(error)
+            return 0
+        self._hashing = _HashProgress(total_bytes=sum(p.bytes for p in plans))
+        while plans and not self._dirty.is_set():
+            plans.sort(key=self._urgency, reverse=True)
+            await self._hash(plans.pop())
+        return self._hashing.done_bytes
+
+    def _urgency(self, hash_plan: HashPlan) -> tuple[bool, int]:
+        return game_key(hash_plan.found.id) in self._wanted, -hash_plan.bytes
+
+    async def _hash(self, hash_plan: HashPlan) -> None:
+        key = game_key(hash_plan.found.id)
+        self._hashing.begin(key, hash_plan.bytes)
+        try:
+            game = await self._hash_in_thread(hash_plan)
+            if game is None:
+                return
+        except errors.Stale:
+            # Somebody is still writing to it: leave it until the folder is quiet.
+            self._retry_soon()
+            return
+        except errors.LanspreadError as error:
+            if self._said.first_time(key, error.reason):
+                self._warn(error, game=hash_plan.found.id)
+            return
+        self._wanted.discard(key)
+        self._indexed[key] = game
+        self._by_content[game.content_id] = game
+        self._local[key] = game.local
+        self._publish([key])
+
+    async def _hash_in_thread(self, hash_plan: HashPlan) -> IndexedGame | None:
+        progress, cancelled = self._hashing, threading.Event()
+        work = asyncio.ensure_future(
+            asyncio.to_thread(
+                hash_game,
+                self.game_dir,
+                hash_plan,
+                self._index,
+                on_bytes=progress.add,
+                is_cancelled=cancelled.is_set,
+            )
+        )
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=PROGRESS_INTERVAL_S)
+                if progress.total_bytes:
+                    self._emit(progress.event(hash_plan.found))
+            return work.result()
+        finally:
+            # The thread must be gone before the game folder may be switched.
+            cancelled.set()
+            await asyncio.wait({work})
+
+    async def _watch(self, game_dir: GameDir) -> None:
+        try:
+            async for _ in wait_for_changes(game_dir.root):
+                self.request_rescan()
+        except errors.StorageError as error:
+            self._emit(Warned("WATCH_FAILED", error.message))
+
+    async def _rescan_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(RESCAN_INTERVAL_S)
+            self.request_rescan()
+
+    def _warn(self, error: errors.LanspreadError, game: str = "") -> None:
+        _log.warning("library trouble", game=game, detail=error.message)
+        self._emit(Warned(error.reason, f"{game}: {error.message}" if game else error.message))
+
+    def _retry_soon(self) -> None:
+        if self._retry is None or self._retry.done():
+            self._retry = self._tasks.spawn("library retry", self._rescan_later())
+
+    async def _rescan_later(self) -> None:
+        await asyncio.sleep(2.0)
+        self.request_rescan()
+
+
+class _HashProgress:
+    """How far the hashing of one scan is; `add` is called from the hashing thread."""
+
+    def __init__(self, total_bytes: int = 0) -> None:
+        self.total_bytes = total_bytes
+        self.done_bytes = 0
+        self.key: GameKey | None = None
+        self._game_bytes = 0
+        self._game_start = 0
+        self._started_at = monotonic_s()
+
+    def begin(self, key: GameKey, game_bytes: int) -> None:
+        self.key = key
+        self._game_bytes, self._game_start = game_bytes, self.done_bytes
+
+    def add(self, count: int) -> None:
+        self.done_bytes += count
+
+    @property
+    def per_mille(self) -> int:
+        done = self.done_bytes - self._game_start
+        return min(1000, done * 1000 // self._game_bytes) if self._game_bytes else 0
+
+    def event(self, game: FoundGame) -> ScanProgressed:
+        elapsed = monotonic_s() - self._started_at
+        left = max(0, self.total_bytes - self.done_bytes)
+        eta = left * elapsed / self.done_bytes if self.done_bytes else None
+        return ScanProgressed(game.id, self.done_bytes, self.total_bytes, eta)
+
+
+def _not_offered(game: FoundGame) -> LocalGame:
+    return LocalGame(
+        id=game.id,
+        state=LocalState.UNSAFE if game.fault else LocalState.INDEXING,
+        version=game.version,
+        installed=game.installed,
+        description=game.description,
+        fault=game.fault,
+    )

@@ -1,0 +1,211 @@
+"""The neighbourhood: finding the other sidecars, and being found.
+
+Owns the transport, the discovery loop, and the links. Every hint, be it from mDNS, a caller's
+Hello or a peer's list of peers, becomes a sighting here, cut down to addresses worth a dial.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from random import SystemRandom
+from weakref import WeakKeyDictionary
+
+from lanspread_peer.core.address_policy import dialable
+from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.discovery.addresses import listen_addresses
+from lanspread_peer.discovery.mdns import MdnsDiscovery
+from lanspread_peer.model.errors import PeerUnreachable
+from lanspread_peer.model.events import Event, Warned
+from lanspread_peer.model.ids import GameKey, PeerId, parse_peer_id
+from lanspread_peer.model.limits import MAX_PEER_HINTS, REQUEST_TIMEOUT_S
+from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback, split_host_port
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.identity import Identity
+from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.pinned_peers import PinnedPeers
+from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.transport.base import Connection, StreamHandler
+from lanspread_peer.transport.quic_endpoint import QuicTransport
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.announcement import Announcement
+
+# A library that changes goes on changing for a moment; peers hear of it once.
+_PUSH_DELAY_S = 0.5
+_FORGET_INTERVAL_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How the sidecar is reached: see Settings for the meaning of each."""
+
+    bind: str
+    port: int | None
+    peers: tuple[str, ...]
+    mdns: bool
+
+
+class Neighbourhood:
+    """Everything about other sidecars but what is said to them about games."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        reach: Reach,
+        peers: PeerDb,
+        library_digest: Callable[[], str],
+        emit: Callable[[Event], None],
+        on_titles: Callable[[frozenset[GameKey]], None],
+    ) -> None:
+        self._identity = identity
+        self._reach = reach
+        self._peers = peers
+        self._library_digest = library_digest
+        self._emit = emit
+        self._on_titles = on_titles
+        self._rng = SystemRandom()
+        self._tasks = TaskSet()
+        self._callers: WeakKeyDictionary[Connection, PeerId] = WeakKeyDictionary()
+        self._push_timer: asyncio.TimerHandle | None = None
+        self._mdns: MdnsDiscovery | None = None
+
+    def listen(self, on_stream: StreamHandler) -> None:
+        """Answer callers from now on; raises CannotBind or InvalidField."""
+        for address in self._reach.peers:
+            split_host_port(address, "peer")
+        self._transport = QuicTransport.open(
+            bind=self._reach.bind,
+            port=self._reach.port,
+            key=self._identity.private_key,
+            on_stream=on_stream,
+            on_connection=self._expect_hello,
+        )
+        self._own = frozenset(listen_addresses(self._reach.bind, self._transport.port))
+        self.links = PeerLinks(
+            own_id=self._identity.peer_id,
+            transport=self._transport,
+            peers=self._peers,
+            hello=lambda: self._identity.hello(self._transport.port, self._library_digest()),
+            emit=self._emit,
+            on_titles=self._on_titles,
+            on_hints=self._take_hints,
+            rng=self._rng,
+        )
+        self._pinned = PinnedPeers(self.links, self._emit, self._rng)
+
+    async def look_for_others(self) -> None:
+        """Begin to announce, to browse, and to dial."""
+        self._pinned.pin(self._reach.peers)
+        self._tasks.spawn("forget peers", self._forget_peers())
+        if self._reach.mdns:
+            await self._open_mdns()
+
+    async def close(self) -> None:
+        """Say goodbye, and stop listening."""
+        if self._push_timer is not None:
+            self._push_timer.cancel()
+        if self._mdns is not None:
+            await self._mdns.close()
+        await self._tasks.close()
+        await self._pinned.close()
+        await self.links.close()
+        await self._transport.close()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where this sidecar can be reached."""
+        return tuple(sorted(self._own))
+
+    async def add_peer(self, address: str) -> PeerStatus:
+        """Link the peer at an address that a person typed; raises InvalidField, PeerUnreachable."""
+        peer_id = await self._pinned.add(address)
+        status = self._peers.status(peer_id)
+        if status is None:
+            raise PeerUnreachable("the peer was lost again", address=address)
+        return status
+
+    def library_changed(self) -> None:
+        """Tell all linked peers soon that our library changed."""
+        if self._push_timer is None:
+            loop = asyncio.get_running_loop()
+            self._push_timer = loop.call_later(_PUSH_DELAY_S, self._push)
+
+    # What callers say, as peer_server.Callers wants it.
+
+    def own_hello(self) -> messages.HelloAck:
+        """Who we are, for a caller."""
+        return self._identity.hello_ack(self._transport.port, self._library_digest())
+
+    def on_hello(self, connection: Connection, hello: messages.Hello) -> None:
+        """A caller says who it is: a hint where to dial back; its first word counts."""
+        if connection in self._callers:
+            return
+        peer_id = parse_peer_id(hello.peer_id)
+        self._callers[connection] = peer_id
+        if hello.listen_port:
+            self._sighted(peer_id, [Address(connection.address.host, hello.listen_port)], "hello")
+
+    def on_library_hint(self, connection: Connection, digest: str) -> None:
+        """A caller says that its library changed."""
+        if peer_id := self._callers.get(connection):
+            self.links.library_hint(peer_id, digest)
+
+    def known_peers(self) -> messages.Peers:
+        """The peers we are connected to, for those who ask."""
+        known = islice(self._peers.connected_addresses().items(), MAX_PEER_HINTS)
+        return messages.Peers(
+            peers=[
+                messages.PeerHint(peer_id=peer, host=address.host, port=address.port)
+                for peer, address in known
+            ]
+        )
+
+    def _expect_hello(self, connection: Connection) -> None:
+        # Whoever says nothing must not hold one of the few connections there are.
+        def check() -> None:
+            if connection not in self._callers:
+                connection.close("no Hello came")
+
+        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, check)
+
+    async def _open_mdns(self) -> None:
+        announcement = Announcement(
+            self._identity.peer_id,
+            self._identity.instance,
+            messages.PROTOCOL_VERSION,
+            self._transport.port,
+        )
+        self._mdns = MdnsDiscovery(
+            announcement,
+            bind=self._reach.bind,
+            on_sighting=self._on_sighting,
+            on_goodbye=lambda _peer, _instance: None,
+            on_trouble=lambda detail: self._emit(Warned("MDNS_TROUBLE", detail)),
+        )
+        await self._mdns.start()
+
+    def _on_sighting(self, sighting: Sighting) -> None:
+        if sighting.peer_id is not None:
+            self._sighted(sighting.peer_id, sighting.addresses, sighting.origin)
+
+    def _take_hints(self, answer: messages.Peers) -> None:
+        for hint in answer.peers[:MAX_PEER_HINTS]:
+            if "%" in hint.host:
+                # The name of an interface means nothing on another machine.
+                continue
+            self._sighted(parse_peer_id(hint.peer_id), [Address(hint.host, hint.port)], "peer")
+
+    def _sighted(self, peer_id: PeerId, addresses: Iterable[Address], origin: str) -> None:
+        allowed = dialable(addresses, own=self._own, allow_loopback=is_loopback(self._reach.bind))
+        if allowed:
+            self.links.sighted(peer_id, Sighting(allowed, origin, peer_id))
+
+    def _push(self) -> None:
+        self._push_timer = None
+        self.links.push_digest(self._library_digest())
+
+    async def _forget_peers(self) -> None:
+        while True:
+            await asyncio.sleep(_FORGET_INTERVAL_S)
+            self._peers.forget_stale(now=monotonic_s())

@@ -1,0 +1,232 @@
+"""The server component: answers what other peers ask, from the library's index only.
+
+A path that a peer sent is looked up, never joined to a folder. Whatever a peer does wrong ends
+its request, is logged once, and costs nobody else anything.
+"""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from lanspread_peer.core.library_revisions import line_of
+from lanspread_peer.model import errors
+from lanspread_peer.model.game import Description, LocalState
+from lanspread_peer.model.ids import ContentId, GameKey, game_key
+from lanspread_peer.model.limits import MAX_REQUEST_BYTES, REQUEST_TIMEOUT_S, UPLOAD_SLICE_BYTES
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.logs import LogOnce
+from lanspread_peer.runtime.uploads import UploadSlots
+from lanspread_peer.storage.hasher import IndexedGame
+from lanspread_peer.storage.served_file import ServedFile
+from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.codec import decode_request, encode
+from lanspread_peer.wire.messages import RAW_REQUESTS, Message
+from lanspread_peer.wire.stream_codes import code_of
+
+_log = structlog.get_logger(__name__)
+
+
+class Callers(Protocol):
+    """What the server tells and asks about those who call.
+
+    A caller's Hello and its word that its library changed are hints: nothing proved them.
+    """
+
+    def own_hello(self) -> messages.HelloAck: ...
+
+    def known_peers(self) -> messages.Peers: ...
+
+    def on_hello(self, connection: Connection, hello: messages.Hello) -> None: ...
+
+    def on_library_hint(self, connection: Connection, digest: str) -> None: ...
+
+
+class PeerServer:
+    """Answers one request per stream; `serve` is the transport's stream handler."""
+
+    def __init__(self, library: Library, callers: Callers, counters: RunningCounters) -> None:
+        self._library = library
+        self._callers = callers
+        self._counters = counters
+        self._slots = UploadSlots()
+        self._said = LogOnce()
+
+    async def serve(self, connection: Connection, stream: Stream) -> None:
+        """Read one request and answer it; raises only what the transport raises."""
+        try:
+            request = await self._read_request(stream)
+        except errors.PeerProtocolError as error:
+            await self._refuse(connection, stream, error, is_raw=False)
+            return
+        try:
+            await self._answer(connection, stream, request)
+        except (errors.ConnectionLost, errors.StreamReset, errors.Stalled) as error:
+            stream.reset(code_of(error))
+        except errors.LanspreadError as error:
+            await self._refuse(connection, stream, error, is_raw=isinstance(request, RAW_REQUESTS))
+        else:
+            self._counters.requests_served += 1
+
+    async def _read_request(self, stream: Stream) -> Message:
+        received = bytearray()
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                while piece := await stream.receive():
+                    received += piece
+                    if len(received) > MAX_REQUEST_BYTES:
+                        raise errors.MalformedMessage(f"more than {MAX_REQUEST_BYTES} bytes")
+        except TimeoutError as error:
+            raise errors.MalformedMessage(f"incomplete after {REQUEST_TIMEOUT_S:g} s") from error
+        return decode_request(bytes(received))
+
+    async def _answer(self, connection: Connection, stream: Stream, request: Message) -> None:
+        match request:
+            case messages.GetManifest():
+                await self._send_manifest(stream, request)
+            case messages.GetGameFileData():
+                await self._send_game_file_data(stream, request)
+            case messages.GetGameFileChunk():
+                await self._send_game_file_chunk(stream, request)
+            case _:
+                await stream.send(encode(self._message_for(connection, request)), end=True)
+
+    def _message_for(self, connection: Connection, request: Message) -> Message:
+        match request:
+            case messages.Hello():
+                self._callers.on_hello(connection, request)
+                return self._callers.own_hello()
+            case messages.Ping(library_digest=digest):
+                if digest:
+                    self._callers.on_library_hint(connection, digest)
+                return messages.Pong(library_digest=self._library.revisions.digest)
+            case messages.ListGames(known_digest=digest):
+                return self._library.revisions.answer(digest)
+            case messages.GetGame(id=game_id):
+                return self._game(game_key(game_id))
+            case messages.GetPeers():
+                return self._callers.known_peers()
+            case messages.Goodbye():
+                return messages.Bye()
+            case _:
+                return messages.Unsupported()
+
+    def _game(self, key: GameKey) -> Message:
+        game = self._library.indexed(key)
+        summary = game.local.summary if game else None
+        if game is not None and summary is not None:
+            totals = game.manifest.totals
+            return messages.Game(
+                game=line_of(summary),
+                content_id=game.content_id,
+                totals=messages.GameTotals(
+                    bytes=totals.bytes, files=totals.files, chunks=totals.chunks
+                ),
+                description=_text_of(game.local.description),
+            )
+        local = self._library.local_game(key)
+        if local is not None and local.state is LocalState.INDEXING:
+            return messages.NotIndexed(progress=self._library.hashing_per_mille(key))
+        return messages.NotFound()
+
+    async def _send_manifest(self, stream: Stream, request: messages.GetManifest) -> None:
+        game = self._offered(request.content_id)
+        async with self._slots.slot():
+            await _send_slices(stream, memoryview(game.manifest_bytes))
+
+    async def _send_game_file_data(self, stream: Stream, request: messages.GetGameFileData) -> None:
+        game = self._offered(request.content_id)
+        entry = game.manifest.file(request.relative_path)
+        if entry is None:
+            raise errors.NotFoundByPeer("no such file in this content")
+        async with self._slots.slot():
+            await self._send_range(stream, game, request.relative_path, 0, entry.size)
+
+    async def _send_game_file_chunk(
+        self, stream: Stream, request: messages.GetGameFileChunk
+    ) -> None:
+        game = self._offered(request.content_id)
+        entry = game.manifest.file(request.relative_path)
+        if entry is None:
+            raise errors.NotFoundByPeer("no such file in this content")
+        if request.length > entry.chunk_size or request.offset + request.length > entry.size:
+            raise errors.Refused("a range beyond the file or larger than a chunk")
+        async with self._slots.slot():
+            await self._send_range(
+                stream, game, request.relative_path, request.offset, request.length
+            )
+
+    async def _send_range(
+        self, stream: Stream, game: IndexedGame, path: str, offset: int, length: int
+    ) -> None:
+        served = await self._library.open_served(game, path)
+        try:
+            end = offset + length
+            while offset < end:
+                data = await asyncio.to_thread(
+                    served.read, offset, min(UPLOAD_SLICE_BYTES, end - offset)
+                )
+                await stream.send(data)
+                self._counters.sent_bytes += len(data)
+                offset += len(data)
+            await self._finish(stream, served)
+        finally:
+            served.close()
+
+    async def _finish(self, stream: Stream, served: ServedFile) -> None:
+        # FIN says that these are the bytes that were hashed, so it waits for this last look.
+        if not await asyncio.to_thread(served.is_unchanged):
+            raise errors.Stale("the file changed while it was sent")
+        await stream.send(b"", end=True)
+
+    def _offered(self, content_id: str) -> IndexedGame:
+        game = self._library.by_content(ContentId(content_id))
+        if game is None:
+            raise errors.NotFoundByPeer("this content is not offered")
+        return game
+
+    async def _refuse(
+        self, connection: Connection, stream: Stream, error: errors.LanspreadError, *, is_raw: bool
+    ) -> None:
+        self._counters.requests_refused += 1
+        is_routine = isinstance(error, errors.SourceUnavailable)
+        if not is_routine and self._said.first_time(connection.address.host, error.reason):
+            _log.warning(
+                "request refused",
+                address=str(connection.address),
+                reason=error.reason,
+                detail=error.message,
+            )
+        if is_raw:
+            stream.reset(code_of(error))
+            return
+        await stream.send(encode(_refusal(error)), end=True)
+
+
+async def _send_slices(stream: Stream, data: memoryview) -> None:
+    for start in range(0, len(data), UPLOAD_SLICE_BYTES):
+        await stream.send(bytes(data[start : start + UPLOAD_SLICE_BYTES]))
+    await stream.send(b"", end=True)
+
+
+def _refusal(error: errors.LanspreadError) -> Message:
+    match error:
+        case errors.UnknownMessage():
+            return messages.Unsupported()
+        case errors.NotFoundByPeer():
+            return messages.NotFound()
+        case _:
+            return messages.Refused(detail=error.message[:500])
+
+
+def _text_of(description: Description) -> messages.GameText:
+    return messages.GameText(
+        name=description.name,
+        description=description.description,
+        publisher=description.publisher,
+        release_year=description.release_year,
+        genre=description.genre,
+        max_players=description.max_players,
+    )

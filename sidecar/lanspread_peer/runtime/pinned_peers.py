@@ -1,0 +1,77 @@
+"""Peers whose address a person typed: dialled until they answer, and again whenever they are lost.
+
+Whoever answers there is taken at first; a different id later is what a person should know of.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from random import Random
+
+import structlog
+
+from lanspread_peer.core.dial_policy import DialPolicy
+from lanspread_peer.discovery.addresses import resolve
+from lanspread_peer.model import errors
+from lanspread_peer.model.events import Event, Warned
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.runtime.logs import LogOnce
+from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.tasks import TaskSet
+
+_log = structlog.get_logger(__name__)
+
+
+class PinnedPeers:
+    """The typed addresses of one sidecar."""
+
+    def __init__(self, links: PeerLinks, emit: Callable[[Event], None], rng: Random) -> None:
+        self._links = links
+        self._emit = emit
+        self._rng = rng
+        self._tasks = TaskSet()
+        self._pinned: set[str] = set()
+        self._ids: dict[str, PeerId] = {}
+        self._said = LogOnce()
+
+    def pin(self, addresses: Iterable[str]) -> None:
+        """Keep peers at these addresses linked."""
+        for address in addresses:
+            if address in self._pinned:
+                continue
+            self._pinned.add(address)
+            self._tasks.spawn(f"pinned {address}", self._keep(address))
+
+    async def add(self, address: str) -> PeerId:
+        """Link the peer at this address now, and keep it linked; raises PeerUnreachable."""
+        peer_id = await self._dial(address)
+        self.pin([address])
+        return peer_id
+
+    async def close(self) -> None:
+        """Stop dialling."""
+        await self._tasks.close()
+
+    async def _keep(self, address: str) -> None:
+        policy = DialPolicy(self._rng)
+        while True:
+            try:
+                peer_id = await self._dial(address)
+            except errors.LanspreadError as error:
+                if self._said.first_time(address, error.reason):
+                    _log.info("pinned peer not reached", address=address, detail=error.message)
+                await asyncio.sleep(policy.failed())
+            else:
+                await self._links.wait_lost(peer_id)
+                policy.succeeded()
+                # Not at once, or one that hangs up after each greeting would keep both busy.
+                await asyncio.sleep(policy.failed())
+
+    async def _dial(self, address: str) -> PeerId:
+        peer_id = await self._links.dial(await resolve(address, "peer"))
+        known = self._ids.setdefault(address, peer_id)
+        if known != peer_id:
+            self._ids[address] = peer_id
+            self._emit(
+                Warned("PEER_ID_CHANGED", f"{address} was peer {known} and now is {peer_id}")
+            )
+        return peer_id

@@ -1,0 +1,92 @@
+"""Asking a peer: one request on a stream of its own, and its answer, bounded in size and time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from lanspread_peer.model import errors
+from lanspread_peer.model.limits import MAX_ANSWER_BYTES, REQUEST_TIMEOUT_S
+from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.codec import decode_answer, encode
+from lanspread_peer.wire.messages import Message
+from lanspread_peer.wire.stream_codes import StreamCode, error_of
+
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+async def ask(
+    connection: Connection,
+    request: Message,
+    *expected: type[_Answer],
+    timeout_s: float = REQUEST_TIMEOUT_S,
+) -> _Answer:
+    """The peer's answer, of an expected type; raises SourceUnavailable or MalformedMessage."""
+    try:
+        async with asyncio.timeout(timeout_s), _request_stream(connection, request) as stream:
+            answer = decode_answer(await _read_all(stream, MAX_ANSWER_BYTES))
+    except TimeoutError as error:
+        raise errors.Stalled(f"no answer within {timeout_s:g} s") from error
+    if isinstance(answer, expected):
+        return answer
+    raise _error_in(answer)
+
+
+async def ask_raw(connection: Connection, request: Message, max_bytes: int) -> bytes:
+    """All raw bytes of the answer; raises SourceUnavailable, or MalformedMessage over the limit.
+
+    A sender that goes on sending may take its time; one that stops is cut off by the stream.
+    """
+    async with _request_stream(connection, request) as stream:
+        return await _read_all(stream, max_bytes)
+
+
+async def pieces_of(connection: Connection, request: Message) -> AsyncGenerator[bytes, None]:
+    """The raw bytes of the answer as they come, to the end; raises SourceUnavailable.
+
+    The caller closes it, which cuts what is still to come.
+    """
+    async with _request_stream(connection, request) as stream:
+        while piece := await stream.receive():
+            yield piece
+
+
+@asynccontextmanager
+async def _request_stream(connection: Connection, request: Message) -> AsyncIterator[Stream]:
+    stream = connection.open_stream()
+    try:
+        await stream.send(encode(request), end=True)
+        yield stream
+    except errors.StreamReset as reset:
+        raise error_of(reset.code) from reset
+    finally:
+        # Whatever the answer still holds is not wanted; after its end this does nothing.
+        stream.reset(StreamCode.REFUSED)
+
+
+async def _read_all(stream: Stream, max_bytes: int) -> bytes:
+    collected = bytearray()
+    while piece := await stream.receive():
+        if len(collected) + len(piece) > max_bytes:
+            raise errors.MalformedMessage(f"expected an answer of at most {max_bytes} bytes")
+        collected += piece
+    return bytes(collected)
+
+
+def _error_in(answer: Message) -> errors.LanspreadError:
+    match answer:
+        case messages.Busy(retry_ms=retry_ms):
+            return errors.Busy(retry_ms)
+        case messages.Stale():
+            return errors.Stale("the peer's files changed")
+        case messages.NotFound():
+            return errors.NotFoundByPeer("the peer does not have it")
+        case messages.NotIndexed(progress=progress):
+            return errors.NotIndexed(progress)
+        case messages.Unsupported():
+            return errors.Unsupported("the peer does not know this request")
+        case messages.Refused(detail=detail):
+            return errors.Refused(f"the peer refuses: {detail[:200]!a}")
+        case _:
+            return errors.MalformedMessage(f"unexpected answer {type(answer).__name__}")

@@ -1,0 +1,255 @@
+"""One sidecar: everything it is made of, put together, and the commands a front end has.
+
+This is the composition root: nothing below knows more than what it is handed here. Parts start
+from the inside out and end in the reverse order, downloads first.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from secrets import token_hex
+
+import structlog
+
+from lanspread_peer import __version__
+from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.model import errors
+from lanspread_peer.model.config import Settings
+from lanspread_peer.model.download import DownloadRequest, DownloadStatus
+from lanspread_peer.model.events import GameDirChanged, Warned
+from lanspread_peer.model.game import Title
+from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.download_job import Surroundings
+from lanspread_peer.runtime.downloads import Downloads
+from lanspread_peer.runtime.event_hub import EventHub
+from lanspread_peer.runtime.fetching import Network
+from lanspread_peer.runtime.game_questions import GameQuestions
+from lanspread_peer.runtime.identity import Identity
+from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
+from lanspread_peer.runtime.peer_server import PeerServer
+from lanspread_peer.runtime.title_board import TitleBoard
+from lanspread_peer.storage.game_dir import GameDir
+from lanspread_peer.storage.index import Index
+from lanspread_peer.storage.locks import FolderLock, lock_folder
+from lanspread_peer.storage.node_key import load_or_create_key
+from lanspread_peer.storage.staging import clear_stale
+from lanspread_peer.storage.state_dir import open_state_dir
+
+_log = structlog.get_logger(__name__)
+
+
+class Sidecar:
+    """A running sidecar, as the control layer drives it. Make it with `start`."""
+
+    def __init__(self, settings: Settings, state_dir: Path) -> None:
+        self._settings = settings
+        self._state_dir = state_dir
+        self._started_at = monotonic_s()
+        self._counters = RunningCounters()
+        self._peers = PeerDb()
+        self._shutdown = asyncio.Event()
+        self._cleanup = AsyncExitStack()
+        self._game_lock: FolderLock | None = None
+        self._switching = asyncio.Lock()
+        self._instance = InstanceId(token_hex(16))
+        self.events = EventHub(self._instance)
+
+    @classmethod
+    async def start(cls, settings: Settings) -> "Sidecar":
+        """Start everything but the control server.
+
+        Raises GameDirUnusable, AlreadyRunning, CannotBind, InvalidField or StorageError; then
+        nothing is left running or locked.
+        """
+        state_dir = await asyncio.to_thread(open_state_dir, settings.state_dir)
+        sidecar = cls(settings, state_dir)
+        try:
+            await sidecar._open()
+        except BaseException:
+            await sidecar.close()
+            raise
+        return sidecar
+
+    async def close(self) -> None:
+        """End everything, transfers first; what was downloading is cancelled."""
+        await self._cleanup.aclose()
+
+    @property
+    def instance_id(self) -> InstanceId:
+        return self._instance
+
+    @property
+    def state_dir(self) -> Path:
+        return self._state_dir
+
+    def request_shutdown(self) -> None:
+        """Let `wait_shutdown` return."""
+        self._shutdown.set()
+
+    async def wait_shutdown(self) -> None:
+        """Waits until somebody asked to end."""
+        await self._shutdown.wait()
+
+    # Games.
+
+    async def set_game_dir(self, path: str) -> None:
+        """Switch the game folder; raises GameDirUnusable, AlreadyRunning or DownloadActive."""
+        async with self._switching:
+            self._require_no_download()
+            game_dir = await asyncio.to_thread(GameDir.open, path)
+            if game_dir.root == self._library.game_dir.root:
+                self._library.request_rescan()
+                return
+            lock = await asyncio.to_thread(_lock_game_dir, game_dir)
+            try:
+                self._require_no_download()
+            except BaseException:
+                lock.release()
+                raise
+            self._release_game_dir()
+            self._game_lock = lock
+            await self._library.open(game_dir)
+            self.events.emit(GameDirChanged(str(game_dir.root)))
+
+    def titles(self) -> list[Title]:
+        return self._titles.titles()
+
+    async def get_game(self, game_id: GameId) -> GameAnswer:
+        return await self._questions.ask_all(game_id)
+
+    async def game_manifest(
+        self, game_id: GameId, content_id: ContentId | None
+    ) -> tuple[ContentId, Manifest]:
+        return await self._questions.manifest(game_id, content_id)
+
+    # Downloads.
+
+    async def start_download(self, request: DownloadRequest) -> DownloadStatus:
+        return await self._downloads.start(request)
+
+    async def cancel_download(self, download_id: DownloadId) -> DownloadStatus:
+        return await self._downloads.cancel(download_id)
+
+    def download(self, download_id: DownloadId) -> DownloadStatus:
+        return self._downloads.status(download_id)
+
+    def downloads(self) -> list[DownloadStatus]:
+        return self._downloads.statuses()
+
+    # Peers and the sidecar itself.
+
+    def peers(self) -> list[PeerStatus]:
+        return self._peers.statuses()
+
+    async def add_peer(self, address: str) -> PeerStatus:
+        return await self._neighbourhood.add_peer(address)
+
+    def status(self) -> SidecarStatus:
+        return SidecarStatus(
+            version=__version__,
+            peer_id=self._identity.peer_id,
+            instance_id=self._instance,
+            name=self._settings.name,
+            game_dir=str(self._library.game_dir.root),
+            state_dir=str(self._state_dir),
+            addresses=self._neighbourhood.addresses,
+            uptime_seconds=monotonic_s() - self._started_at,
+            peer_count=self._peers.connected_count,
+            game_count=self._library.offered_count,
+            indexing=self._library.is_indexing,
+            counters=self._counters.snapshot(),
+        )
+
+    async def _open(self) -> None:
+        game_dir = await self._lock_folders()
+        node_key = await asyncio.to_thread(load_or_create_key, self._state_dir)
+        if node_key.was_replaced:
+            self.events.emit(Warned("PEER_ID_REPLACED", "the node key was not usable here"))
+        self._identity = Identity(
+            node_key.peer_id, self._instance, self._settings.name, node_key.private_key
+        )
+        index = await asyncio.to_thread(Index, self._state_dir)
+        self._cleanup.callback(index.close)
+        self._library = Library(index, self.events.emit, self._library_changed)
+        self._titles = TitleBoard(self._library, self._peers, self.events.emit)
+        self._neighbourhood = Neighbourhood(
+            identity=self._identity,
+            reach=Reach(
+                self._settings.bind, self._settings.port, self._settings.peers, self._settings.mdns
+            ),
+            peers=self._peers,
+            library_digest=lambda: self._library.revisions.digest,
+            emit=self.events.emit,
+            on_titles=self._titles_changed,
+        )
+        server = PeerServer(self._library, self._neighbourhood, self._counters)
+        # After the neighbourhood, as peers that are left on the way out change titles.
+        self._cleanup.callback(self._titles.close)
+        self._neighbourhood.listen(server.serve)
+        self._cleanup.push_async_callback(self._neighbourhood.close)
+        self._open_downloads(index)
+        self._cleanup.push_async_callback(self._library.close)
+        self._cleanup.push_async_callback(self._downloads.close)
+        await self._library.open(game_dir)
+        # Last, so that the first word to others is about a library that is known.
+        await self._neighbourhood.look_for_others()
+
+    async def _lock_folders(self) -> GameDir:
+        state_lock = await asyncio.to_thread(lock_folder, self._state_dir, "state folder")
+        self._cleanup.callback(state_lock.release)
+        game_dir = await asyncio.to_thread(GameDir.open, self._settings.game_dir)
+        self._game_lock = await asyncio.to_thread(_lock_game_dir, game_dir)
+        self._cleanup.callback(self._release_game_dir)
+        return game_dir
+
+    def _require_no_download(self) -> None:
+        if active := self._downloads.active:
+            raise errors.DownloadActive(
+                "the game folder cannot change during downloads", download_id=active[0]
+            )
+
+    def _release_game_dir(self) -> None:
+        if self._game_lock is not None:
+            self._game_lock.release()
+
+    def _open_downloads(self, index: Index) -> None:
+        self._questions = GameQuestions(
+            library=self._library,
+            peers=self._peers,
+            titles=self._titles,
+            connection_of=self._neighbourhood.links.connection,
+            emit=self.events.emit,
+        )
+        surroundings = Surroundings(
+            library=self._library,
+            index=index,
+            network=Network(self._peers, self._neighbourhood.links, ChunkFetcher(), self._counters),
+            emit=self.events.emit,
+            patience_s=self._settings.patience_s,
+        )
+        self._downloads = Downloads(self._questions, self._titles, surroundings)
+
+    def _library_changed(self, keys: frozenset[GameKey]) -> None:
+        self._titles.changed(keys)
+        self._neighbourhood.library_changed()
+
+    def _titles_changed(self, keys: frozenset[GameKey]) -> None:
+        self._titles.changed(keys)
+        self._downloads.sources_changed(keys)
+
+
+def _lock_game_dir(game_dir: GameDir) -> FolderLock:
+    lock = lock_folder(game_dir.make_own(), "game folder")
+    try:
+        clear_stale(game_dir)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
