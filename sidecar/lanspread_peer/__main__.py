@@ -1,0 +1,161 @@
+"""The command line of the sidecar: `serve`, `index` and `healthcheck`."""
+
+import os
+
+# Must be set before grpc is imported: its fork handlers hang when a process with calls forks.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+import asyncio
+import getpass
+import platform
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from platformdirs import user_state_dir
+
+from lanspread_peer import __version__
+from lanspread_peer.control.healthcheck import is_serving
+from lanspread_peer.control.process import ExitCode, exit_code_of, serve
+from lanspread_peer.model import errors
+from lanspread_peer.model.config import DEFAULT_PATIENCE_S, Settings
+from lanspread_peer.model.peer import parse_ip
+from lanspread_peer.runtime.indexing import IndexLine, index_games
+from lanspread_peer.runtime.logs import configure_logs
+
+_STATE_DIR = user_state_dir("lanspread-peer", appauthor=False)
+_CONFIG_KEYS = frozenset(
+    ["game_dir", "state_dir", "name", "bind", "port", "listen", "peer", "mdns", "patience_s"]
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lanspread-peer")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="From which level on to log to stderr.",
+)
+def main(log_level: str) -> None:
+    """Share games with the other PCs of a LAN party, and download theirs."""
+    configure_logs(log_level)
+
+
+def _read_config(context: click.Context, parameter: click.Parameter, path: str | None) -> None:
+    """Make the file's values the defaults of the flags, so that a flag wins."""
+    if path is None:
+        return
+    try:
+        content = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.BadParameter(f"{path}: {error}", context, parameter) from error
+    if unknown := sorted(content.keys() - _CONFIG_KEYS):
+        known = ", ".join(sorted(_CONFIG_KEYS))
+        raise click.BadParameter(
+            f"{path}: unknown key {unknown[0]!r}; known are {known}", context, parameter
+        )
+    context.default_map = {**(context.default_map or {}), **_as_flags(content)}
+
+
+def _as_flags(content: dict[str, object]) -> dict[str, object]:
+    flags = dict(content)
+    if "mdns" in flags:
+        flags["no_mdns"] = not flags.pop("mdns")
+    return flags
+
+
+@main.command("serve")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    callback=_read_config,
+    is_eager=True,
+    expose_value=False,
+    help="A TOML file with defaults for these flags.",
+)
+@click.option("--game-dir", required=True, help="The folder with the games.")
+@click.option(
+    "--state-dir", default=_STATE_DIR, show_default=True, help="Where key and index are kept."
+)
+@click.option(
+    "--name", default=lambda: f"{getpass.getuser()}@{platform.node()}", help="Shown to others."
+)
+@click.option("--bind", default="", help="An own address; nothing leaves by another one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="UDP port; default 26789, else any.")
+@click.option("--listen", default="", help="Where front ends connect: 127.0.0.1:PORT, unix:/PATH.")
+@click.option("--peer", multiple=True, metavar="HOST:PORT", help="A peer to connect to.")
+@click.option("--no-mdns", is_flag=True, help="Neither announce nor look for others.")
+@click.option("--patience-s", type=float, default=DEFAULT_PATIENCE_S, hidden=True)
+def serve_command(
+    game_dir: str,
+    state_dir: str,
+    name: str,
+    bind: str,
+    port: int | None,
+    listen: str,
+    peer: tuple[str, ...],
+    no_mdns: bool,
+    patience_s: float,
+) -> None:
+    """Run the sidecar until it is told to end."""
+    try:
+        settings = Settings(
+            game_dir=str(Path(game_dir).expanduser().absolute()),
+            state_dir=str(Path(state_dir).expanduser().absolute()),
+            name=name,
+            bind=parse_ip(bind, "bind") if bind else "",
+            port=port,
+            listen=listen,
+            peers=peer,
+            mdns=not no_mdns,
+            patience_s=patience_s,
+        )
+    except errors.LanspreadError as error:
+        _fail(error)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        sys.exit(runner.run(serve(settings)))
+
+
+@main.command("index")
+@click.option("--game-dir", required=True, help="The folder with the games.")
+@click.option(
+    "--state-dir", default=_STATE_DIR, show_default=True, help="Where key and index are kept."
+)
+def index_command(game_dir: str, state_dir: str) -> None:
+    """Hash all games before the party, so that they are offered at once."""
+    try:
+        all_shared = index_games(str(Path(game_dir).expanduser().absolute()), state_dir, _show_line)
+    except errors.LanspreadError as error:
+        _fail(error)
+    sys.exit(ExitCode.CLEAN if all_shared else ExitCode.CRASH)
+
+
+@main.command("healthcheck")
+@click.option("--state-dir", default=_STATE_DIR, show_default=True)
+def healthcheck_command(state_dir: str) -> None:
+    """Exit with 0 when the sidecar of this state folder serves."""
+    sys.exit(ExitCode.CLEAN if is_serving(Path(state_dir)) else ExitCode.CRASH)
+
+
+def _show_line(line: IndexLine) -> None:
+    outcome = f"NOT SHARED: {line.fault}" if line.fault else line.content_id[:16]
+    click.echo(f"{line.game_id}: hashed {line.hashed_bytes / 2**20:.1f} MiB, {outcome}")
+
+
+def _fail(error: errors.LanspreadError) -> NoReturn:
+    click.echo(f"lanspread-peer: {error.reason}: {error.message}", err=True)
+    sys.exit(exit_code_of(error))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    # The proactor's datagram loop on Windows dies when a peer vanishes, and has no add_reader.
+    return asyncio.SelectorEventLoop if sys.platform == "win32" else None
+
+
+if __name__ == "__main__":
+    main()

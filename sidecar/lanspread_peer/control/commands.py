@@ -1,0 +1,73 @@
+"""What the control layer asks of the sidecar.
+
+The servicer knows nothing else of it, so the whole API can be driven without a network. Every
+method runs on the event loop, and raises errors of the tree only.
+"""
+
+from typing import Protocol
+
+from lanspread_peer.model.download import DownloadRequest, DownloadStatus
+from lanspread_peer.model.game import Title
+from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.runtime.event_hub import EventHub
+
+
+class Sidecar(Protocol):
+    """The commands and questions of the API, in the model's words."""
+
+    @property
+    def events(self) -> EventHub: ...
+
+    @property
+    def instance_id(self) -> InstanceId: ...
+
+    async def set_game_dir(self, path: str) -> None:
+        """Switch the game folder; raises GameDirUnusable or DownloadActive."""
+        ...
+
+    def titles(self) -> list[Title]:
+        """Local and remote games merged, sorted by key."""
+        ...
+
+    async def get_game(self, game_id: GameId) -> GameAnswer:
+        """Ask the peers; raises GameNotFound when neither they nor the library have it."""
+        ...
+
+    async def game_manifest(
+        self, game_id: GameId, content_id: ContentId | None
+    ) -> tuple[ContentId, Manifest]:
+        """The manifest of a variant, or of the one that a download takes by itself."""
+        ...
+
+    async def start_download(self, request: DownloadRequest) -> DownloadStatus:
+        """Accept a download; a repeated `request_id` gives the first one again."""
+        ...
+
+    async def cancel_download(self, download_id: DownloadId) -> DownloadStatus:
+        """End a download, and answer once it has ended; raises DownloadNotFound."""
+        ...
+
+    def download(self, download_id: DownloadId) -> DownloadStatus:
+        """Raises DownloadNotFound."""
+        ...
+
+    def downloads(self) -> list[DownloadStatus]:
+        """Those of this launch, newest first; the oldest are forgotten first."""
+        ...
+
+    def peers(self) -> list[PeerStatus]:
+        """Peers that were seen, sorted by id."""
+        ...
+
+    async def add_peer(self, address: str) -> PeerStatus:
+        """Connect to `host:port`; raises InvalidField or PeerUnreachable."""
+        ...
+
+    def status(self) -> SidecarStatus: ...
+
+    def request_shutdown(self) -> None:
+        """Begin to end the sidecar; returns at once."""
+        ...

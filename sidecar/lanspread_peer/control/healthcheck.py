@@ -1,0 +1,31 @@
+"""Whether the sidecar of a state folder serves, asked over the standard health protocol."""
+
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from lanspread_peer.model.errors import StorageError
+from lanspread_peer.storage import runtime_file
+
+_TIMEOUT_S = 3.0
+
+
+def is_serving(state_dir: Path) -> bool:
+    """Whether a sidecar runs there and says SERVING."""
+    try:
+        running = runtime_file.read(state_dir)
+    except StorageError:
+        return False
+    if running is None:
+        return False
+    # A proxy for the web has no business between two processes of one machine.
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(running.address, options=options) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S
+            )
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -1,0 +1,135 @@
+"""Where the control API listens: a private Unix socket, or a loopback port.
+
+Only this user's processes reach a Unix socket in a folder of mode 0700, so that is what POSIX
+gets by default; Windows, where gRPC has no such sockets, gets a free loopback port, and there
+the token alone keeps others out.
+"""
+
+import errno
+import os
+import socket
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from lanspread_peer.model.errors import CannotBind, InvalidField
+from lanspread_peer.model.limits import MAX_UNIX_SOCKET_PATH_BYTES
+
+_UNIX = "unix:"
+_SOCKET_NAME = "control.sock"
+_FOLDER_PREFIX = "lanspread-"
+_EXPECTED = "a loopback address such as 127.0.0.1:PORT or [::1]:PORT, or unix:/PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to listen: `target` is what gRPC takes; `socket_path` None means TCP.
+
+    `own_folder` was made for the socket alone, and goes with it.
+    """
+
+    target: str
+    socket_path: Path | None = None
+    own_folder: Path | None = None
+
+    def remove(self) -> None:
+        """Remove the socket and the folder made for it; nothing happens where they are gone."""
+        if self.socket_path:
+            self.socket_path.unlink(missing_ok=True)
+        if self.own_folder and self.own_folder.is_dir():
+            self.own_folder.rmdir()
+
+
+def endpoint_of(listen: str) -> Endpoint:
+    """The endpoint that the setting `listen` names; empty: this system's default.
+
+    Raises InvalidField, or CannotBind when the path is in use or no folder can be made.
+    """
+    if not listen:
+        return _private_socket() if os.name == "posix" else Endpoint("127.0.0.1:0")
+    if listen.startswith(_UNIX):
+        return _named_socket(listen)
+    return _loopback_port(listen)
+
+
+def remove_private_socket(target: str) -> None:
+    """Remove the private socket that a dead sidecar left; nothing else, whatever it is given."""
+    path = Path(target.removeprefix(_UNIX))
+    is_private = path.name == _SOCKET_NAME and path.parent.name.startswith(_FOLDER_PREFIX)
+    if not target.startswith(_UNIX) or not is_private:
+        return
+    # What cannot be removed is a socket nobody answers on: no reason not to start.
+    with suppress(OSError):
+        if path.is_socket() and not _is_listened_on(path):
+            Endpoint(target, path, path.parent).remove()
+
+
+def _loopback_port(listen: str) -> Endpoint:
+    host, _, port = listen.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ip_address(bare)
+        number = int(port)
+    except ValueError as error:
+        raise InvalidField("listen", _EXPECTED, listen[:120]) from error
+    is_bracketed = host != bare
+    if not address.is_loopback or is_bracketed != (address.version == 6) or "%" in bare:
+        raise InvalidField("listen", _EXPECTED, listen[:120])
+    if not 0 <= number <= 65535:
+        raise InvalidField("listen", "a port from 0 to 65535", listen[:120])
+    return Endpoint(f"{host}:{number}")
+
+
+def _named_socket(listen: str) -> Endpoint:
+    path = Path(listen.removeprefix(_UNIX))
+    if os.name != "posix" or not path.is_absolute():
+        raise InvalidField("listen", _EXPECTED, listen[:120])
+    if not _fits(path):
+        expected = f"a path of at most {MAX_UNIX_SOCKET_PATH_BYTES} bytes"
+        raise InvalidField("listen", expected, listen[:120])
+    _clear(path)
+    return Endpoint(f"{_UNIX}{path}", path)
+
+
+def _clear(path: Path) -> None:
+    # gRPC removes whatever socket is there, which would hide a living server; so it must be gone
+    # before, and only one that nobody listens on may go.
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode) or _is_listened_on(path):
+            raise CannotBind(f"{path} is in use", address=f"{_UNIX}{path}")
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CannotBind(f"{path}: {error.strerror}", address=f"{_UNIX}{path}") from error
+
+
+def _is_listened_on(path: Path) -> bool:
+    if sys.platform == "win32":
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(str(path)) != errno.ECONNREFUSED
+
+
+def _private_socket() -> Endpoint:
+    reasons: list[str] = []
+    for parent in filter(None, (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")):  # noqa: S108 - the folder is made by mkdtemp
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+        except OSError as error:
+            reasons.append(f"{parent}: {error.strerror}")
+            continue
+        if _fits(folder / _SOCKET_NAME):
+            return Endpoint(f"{_UNIX}{folder / _SOCKET_NAME}", folder / _SOCKET_NAME, folder)
+        folder.rmdir()
+        reasons.append(f"{parent}: the path is too long")
+    raise CannotBind("no folder for the control socket: " + "; ".join(reasons))
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= MAX_UNIX_SOCKET_PATH_BYTES

@@ -1,0 +1,134 @@
+"""One run of `lanspread-peer serve`: start, tell where, wait for the end, and end in order.
+
+Event streams end first, then calls, then transfers; the runtime file is there exactly while the
+sidecar answers. Exit codes are part of the interface.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+
+import structlog
+
+from lanspread_peer import __version__
+from lanspread_peer.control.access import new_token
+from lanspread_peer.control.listen import remove_private_socket
+from lanspread_peer.control.server import ControlServer
+from lanspread_peer.model import errors
+from lanspread_peer.model.config import Settings
+from lanspread_peer.runtime.clock import unix_s
+from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.storage import runtime_file
+
+_log = structlog.get_logger(__name__)
+
+_CALLS_GRACE_S = 2.0
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class ExitCode(IntEnum):
+    """How the process ended."""
+
+    CLEAN = 0
+    CRASH = 1
+    USAGE = 2
+    ALREADY_RUNNING = 3
+    CANNOT_BIND = 4
+    HANDSHAKE = 5
+    GAME_DIR = 6
+
+
+def exit_code_of(error: errors.LanspreadError) -> ExitCode:
+    """The exit code for an error that ended the start."""
+    match error:
+        case errors.AlreadyRunning():
+            return ExitCode.ALREADY_RUNNING
+        case errors.CannotBind():
+            return ExitCode.CANNOT_BIND
+        case errors.GameDirUnusable():
+            return ExitCode.GAME_DIR
+        case errors.InvalidField():
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.CRASH
+
+
+async def serve(settings: Settings) -> ExitCode:
+    """Run a sidecar until it is told to end; errors of the start become exit codes."""
+    try:
+        sidecar = await Sidecar.start(settings)
+    except errors.LanspreadError as error:
+        return _report(error)
+    try:
+        return await _run(sidecar, settings.listen)
+    finally:
+        await sidecar.close()
+
+
+async def _run(sidecar: Sidecar, listen: str) -> ExitCode:
+    token = new_token()
+    try:
+        _remove_leftover(sidecar.state_dir)
+        server = await ControlServer.start(sidecar, listen, token)
+    except errors.LanspreadError as error:
+        return _report(error)
+    try:
+        with _signals(sidecar), _announced(sidecar, server.address, token):
+            server.set_serving()
+            status = sidecar.status()
+            _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
+            await sidecar.wait_shutdown()
+            _log.info("ending")
+            await server.stop(_CALLS_GRACE_S)
+    finally:
+        await server.stop(0)
+    return ExitCode.CLEAN
+
+
+def _remove_leftover(state_dir: Path) -> None:
+    # We hold the lock of the state folder, so whoever wrote this is dead and could not tidy up.
+    if old := runtime_file.read(state_dir):
+        remove_private_socket(old.address)
+
+
+@contextmanager
+def _announced(sidecar: Sidecar, address: str, token: str) -> Iterator[None]:
+    content = runtime_file.RuntimeFile(
+        address=address,
+        token=token,
+        pid=os.getpid(),
+        instance_id=sidecar.instance_id,
+        version=__version__,
+        started_at=unix_s(),
+    )
+    runtime_file.write(sidecar.state_dir, content)
+    try:
+        yield
+    finally:
+        runtime_file.remove(sidecar.state_dir, sidecar.instance_id)
+
+
+@contextmanager
+def _signals(sidecar: Sidecar) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for the end; Windows has no other way to take them."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(*_: object) -> None:
+        loop.call_soon_threadsafe(sidecar.request_shutdown)
+
+    before = {number: signal.signal(number, on_signal) for number in _ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(error: errors.LanspreadError) -> ExitCode:
+    sys.stderr.write(f"lanspread-peer: {error.reason}: {error.message}\n")
+    return exit_code_of(error)

@@ -1,0 +1,236 @@
+"""The calls of PeerService: parse the request, ask the sidecar, convert the answer.
+
+Whatever a client can get wrong in a message is found here or by a parser of the model; what
+only the sidecar can know, it raises itself. Nothing here keeps state.
+"""
+# ruff: noqa: N802 - methods have the names of the protocol's calls
+
+from collections.abc import Iterator
+
+from lanspread.peer.v1 import events_pb2
+from lanspread.peer.v1 import peer_service_pb2 as pb
+from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceServicer
+from lanspread_peer.control.commands import Sidecar
+from lanspread_peer.control.convert import (
+    to_description,
+    to_download,
+    to_file,
+    to_game,
+    to_peer,
+    to_status,
+    to_timestamp,
+    to_totals,
+)
+from lanspread_peer.control.convert_events import to_response, to_snapshot_item
+from lanspread_peer.control.paging import page_of, parse_token
+from lanspread_peer.control.status import Context, answering
+from lanspread_peer.model.download import DownloadRequest, DownloadStatus
+from lanspread_peer.model.errors import EmptySelection, InvalidField
+from lanspread_peer.model.game import Title
+from lanspread_peer.model.ids import ContentId, DownloadId, parse_content_id, parse_game_id
+from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.runtime.clock import unix_s
+
+_FILES = "files:"
+_MAX_ID_CHARACTERS = 128
+
+
+class Servicer(PeerServiceServicer):
+    """Answers calls that the token check let through."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+
+    @answering
+    async def SetGameDir(
+        self, request: pb.SetGameDirRequest, _context: Context
+    ) -> pb.SetGameDirResponse:
+        if not request.game_dir:
+            raise InvalidField("game_dir", "an absolute path")
+        await self._sidecar.set_game_dir(request.game_dir)
+        return pb.SetGameDirResponse()
+
+    @answering
+    async def ListGames(
+        self, request: pb.ListGamesRequest, _context: Context
+    ) -> pb.ListGamesResponse:
+        page = page_of(
+            self._sidecar.titles(),
+            to_game,
+            key=lambda title: title.key,
+            of="games",
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListGamesResponse(games=page.messages, next_page_token=page.next_page_token)
+
+    @answering
+    async def GetGame(self, request: pb.GetGameRequest, _context: Context) -> pb.GetGameResponse:
+        answer = await self._sidecar.get_game(parse_game_id(request.game_id))
+        return pb.GetGameResponse(
+            game=to_game(answer.title),
+            totals=to_totals(answer.totals),
+            description=to_description(answer.description),
+        )
+
+    @answering
+    async def ListGameFiles(
+        self, request: pb.ListGameFilesRequest, _context: Context
+    ) -> pb.ListGameFilesResponse:
+        content_id, manifest = await self._sidecar.game_manifest(
+            parse_game_id(request.game_id), _content_id_of_page(request)
+        )
+        page = page_of(
+            manifest.files,
+            to_file,
+            key=lambda entry: entry.path,
+            of=_FILES + content_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListGameFilesResponse(
+            files=page.messages, next_page_token=page.next_page_token, content_id=content_id
+        )
+
+    @answering
+    async def DownloadGameFiles(
+        self, request: pb.DownloadGameFilesRequest, _context: Context
+    ) -> pb.DownloadGameFilesResponse:
+        status = await self._sidecar.start_download(
+            DownloadRequest(
+                parse_game_id(request.game_id),
+                _optional_content_id(request.content_id),
+                _selected_paths(request),
+                _bounded_id(request.request_id, "request_id"),
+            )
+        )
+        return pb.DownloadGameFilesResponse(download=to_download(status))
+
+    @answering
+    async def CancelDownload(
+        self, request: pb.CancelDownloadRequest, _context: Context
+    ) -> pb.CancelDownloadResponse:
+        status = await self._sidecar.cancel_download(_download_id(request.download_id))
+        return pb.CancelDownloadResponse(download=to_download(status))
+
+    @answering
+    async def GetDownload(
+        self, request: pb.GetDownloadRequest, _context: Context
+    ) -> pb.GetDownloadResponse:
+        status = self._sidecar.download(_download_id(request.download_id))
+        return pb.GetDownloadResponse(download=to_download(status))
+
+    @answering
+    async def ListDownloads(
+        self, request: pb.ListDownloadsRequest, _context: Context
+    ) -> pb.ListDownloadsResponse:
+        page = page_of(
+            self._sidecar.downloads(),
+            to_download,
+            key=lambda status: status.id,
+            of="downloads",
+            page_size=request.page_size,
+            page_token=request.page_token,
+            is_sorted=False,
+        )
+        return pb.ListDownloadsResponse(
+            downloads=page.messages, next_page_token=page.next_page_token
+        )
+
+    @answering
+    async def ListPeers(
+        self, request: pb.ListPeersRequest, _context: Context
+    ) -> pb.ListPeersResponse:
+        page = page_of(
+            self._sidecar.peers(),
+            to_peer,
+            key=lambda peer: peer.id,
+            of="peers",
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListPeersResponse(peers=page.messages, next_page_token=page.next_page_token)
+
+    @answering
+    async def AddPeer(self, request: pb.AddPeerRequest, _context: Context) -> pb.AddPeerResponse:
+        if not request.address:
+            raise InvalidField("address", "HOST:PORT")
+        return pb.AddPeerResponse(peer=to_peer(await self._sidecar.add_peer(request.address)))
+
+    @answering
+    async def GetStatus(
+        self, _request: pb.GetStatusRequest, _context: Context
+    ) -> pb.GetStatusResponse:
+        return pb.GetStatusResponse(status=to_status(self._sidecar.status()))
+
+    @answering
+    async def Shutdown(
+        self, _request: pb.ShutdownRequest, _context: Context
+    ) -> pb.ShutdownResponse:
+        self._sidecar.request_shutdown()
+        return pb.ShutdownResponse()
+
+    @answering
+    async def WatchEvents(  # type: ignore[override]  # typed as a generator
+        self, request: pb.WatchEventsRequest, context: Context
+    ) -> None:
+        # Each write waits until the client has taken what came before: its flow control, and no
+        # queue of ours, is what a slow reader fills.
+        events = self._sidecar.events.subscribe(request.resume_token)
+        if not request.resume_token:
+            for item in self._snapshot():
+                await context.write(item)
+            await context.write(self._snapshot_end(events.resume_token))
+        while delivery := await events.next():
+            await context.write(to_response(delivery))
+
+    def _snapshot(self) -> Iterator[events_pb2.WatchEventsResponse]:
+        # Read at once, so that it is the state of one moment, and converted one by one.
+        now = unix_s()
+        return (to_snapshot_item(value, now) for value in _state_of(self._sidecar))
+
+    def _snapshot_end(self, resume_token: str) -> events_pb2.WatchEventsResponse:
+        return events_pb2.WatchEventsResponse(
+            time=to_timestamp(unix_s()),
+            resume_token=resume_token,
+            snapshot_complete=events_pb2.SnapshotComplete(instance_id=self._sidecar.instance_id),
+        )
+
+
+def _state_of(sidecar: Sidecar) -> list[Title | PeerStatus | DownloadStatus]:
+    return [*sidecar.titles(), *sidecar.peers(), *reversed(sidecar.downloads())]
+
+
+def _optional_content_id(text: str) -> ContentId | None:
+    return parse_content_id(text) if text else None
+
+
+def _content_id_of_page(request: pb.ListGameFilesRequest) -> ContentId | None:
+    """The variant that the request names, or whose first pages the client was given."""
+    named = _optional_content_id(request.content_id)
+    if not request.page_token or named:
+        return named
+    name = parse_token(request.page_token).of
+    if not name.startswith(_FILES):
+        raise InvalidField("page_token", "the next_page_token of the previous page")
+    return parse_content_id(name.removeprefix(_FILES))
+
+
+def _selected_paths(request: pb.DownloadGameFilesRequest) -> tuple[str, ...] | None:
+    if not request.HasField("selection"):
+        return None
+    if not request.selection.paths:
+        raise EmptySelection("selection: expected at least one path")
+    return tuple(request.selection.paths)
+
+
+def _download_id(text: str) -> DownloadId:
+    if not text:
+        raise InvalidField("download_id", "the id of a download")
+    return DownloadId(_bounded_id(text, "download_id"))
+
+
+def _bounded_id(text: str, field: str) -> str:
+    if len(text) > _MAX_ID_CHARACTERS:
+        raise InvalidField(field, f"at most {_MAX_ID_CHARACTERS} characters")
+    return text

@@ -1,0 +1,74 @@
+"""A relay on loopback whose connections can be cut, as a network or a sleeping laptop does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class CutProxy:
+    """Relays to one address; `cut` ends the connections there are, not those to come."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._upstream = (host, port)
+        self._relays: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        assert self._server is not None
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def cut(self) -> None:
+        for relay in self._relays:
+            relay.cancel()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        if self._relays:
+            await asyncio.wait(self._relays)
+        await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._relays.add(task)
+        # asyncio.start_server reports a cancelled callback as an error.
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            await self._relay(reader, writer)
+        self._relays.discard(task)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._upstream)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_copy(reader, far_writer))
+                group.create_task(_copy(far_reader, writer))
+        finally:
+            for each in (writer, far_writer):
+                each.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def cut_proxy(address: str) -> AsyncIterator[CutProxy]:
+    """A proxy in front of `host:port`."""
+    host, _, port = address.rpartition(":")
+    proxy = CutProxy(host, int(port))
+    await proxy.open()
+    try:
+        yield proxy
+    finally:
+        await proxy.close()

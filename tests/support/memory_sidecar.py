@@ -1,0 +1,177 @@
+"""A sidecar in memory: enough of the `Sidecar` protocol to drive the control API without peers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from lanspread_peer.model.download import DownloadRequest, DownloadState, DownloadStatus
+from lanspread_peer.model.errors import (
+    DownloadActive,
+    DownloadNotFound,
+    GameDirUnusable,
+    GameNotFound,
+    PeerUnreachable,
+)
+from lanspread_peer.model.events import (
+    DownloadBegan,
+    DownloadCancelled,
+    DownloadEvent,
+    DownloadFailedEvent,
+    DownloadFinished,
+    DownloadProgressed,
+)
+from lanspread_peer.model.game import Description, Title, Variant
+from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
+from lanspread_peer.model.manifest import FileEntry, Manifest, Totals
+from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.model.peer import Address, PeerState, PeerStatus, split_host_port
+from lanspread_peer.model.status import Counters, GameAnswer, SidecarStatus
+from lanspread_peer.model.version import Version
+from lanspread_peer.runtime.event_hub import EventHub
+
+INSTANCE = InstanceId("0123456789abcdef" * 2)
+CONTENT_ID = ContentId("ab" * 32)
+
+_FINAL: dict[DownloadState, Callable[[DownloadStatus], DownloadEvent]] = {
+    DownloadState.FINISHED: DownloadFinished,
+    DownloadState.FAILED: DownloadFailedEvent,
+    DownloadState.CANCELLED: DownloadCancelled,
+}
+
+
+def peer_id(number: int) -> PeerId:
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    digits = letters[number // 32 % 32] + letters[number % 32]
+    return PeerId("a" * 50 + digits)
+
+
+def title(game_id: str, name: str = "") -> Title:
+    variant = Variant(CONTENT_ID, Version("20240229"), 1000, 3, (peer_id(1), peer_id(2)))
+    return Title(GameId(game_id), name or game_id, None, (variant,))
+
+
+def peer(number: int, name: str = "") -> PeerStatus:
+    address = Address("127.0.0.1", 26789)
+    return PeerStatus(peer_id(number), name, PeerState.CONNECTED, address, "quic", 0.01, 2, 5000, 0)
+
+
+def manifest_of(paths: list[str]) -> Manifest:
+    names = sorted({*paths, "version.ini"}, key=lambda path: path.encode())
+    return Manifest((), tuple(FileEntry(SafeRelPath(name), 0, b"") for name in names))
+
+
+def download_status(number: int, game_id: str = "aoe2") -> DownloadStatus:
+    return DownloadStatus(
+        DownloadId(f"d{number}"),
+        GameId(game_id),
+        CONTENT_ID,
+        Version("20240229"),
+        DownloadState.RUNNING,
+        total_bytes=1000,
+        total_files=3,
+        done_bytes=0,
+        reused_bytes=0,
+        fetched_bytes=0,
+        wasted_bytes=0,
+        bytes_per_second=100.0,
+        eta_s=10.0,
+        sources=(),
+        started_at_unix_s=1_700_000_000.0 + number,
+    )
+
+
+class MemorySidecar:
+    """Titles, peers and downloads are plain lists for a test to set; downloads move by hand."""
+
+    def __init__(self) -> None:
+        self.events = EventHub(INSTANCE)
+        self.instance_id = INSTANCE
+        self.library: list[Title] = []
+        self.known_peers: list[PeerStatus] = []
+        self.manifest = manifest_of(["a.dat", "b.dat"])
+        self.requests: list[DownloadRequest] = []
+        self.asked_for_shutdown = False
+        self.game_dir = ""
+        self._downloads: dict[DownloadId, DownloadStatus] = {}
+
+    async def set_game_dir(self, path: str) -> None:
+        if path == "/missing":
+            raise GameDirUnusable("the folder is missing", path=path)
+        self.game_dir = path
+
+    def titles(self) -> list[Title]:
+        return sorted(self.library, key=lambda each: each.key)
+
+    async def get_game(self, game_id: GameId) -> GameAnswer:
+        return GameAnswer(self._title(game_id), Totals(1000, 3, 3), Description("Age"))
+
+    async def game_manifest(
+        self, game_id: GameId, content_id: ContentId | None
+    ) -> tuple[ContentId, Manifest]:
+        self._title(game_id)
+        return content_id or CONTENT_ID, self.manifest
+
+    async def start_download(self, request: DownloadRequest) -> DownloadStatus:
+        self._title(request.game_id)
+        running = [each for each in self._downloads.values() if not each.state.is_final]
+        if running:
+            raise DownloadActive("a download of the game runs", download_id=running[0].id)
+        self.requests.append(request)
+        status = download_status(len(self._downloads) + 1, request.game_id)
+        self._downloads[status.id] = status
+        self.events.emit(DownloadBegan(status))
+        return status
+
+    async def cancel_download(self, download_id: DownloadId) -> DownloadStatus:
+        status = self.download(download_id)
+        return status if status.state.is_final else self.end(DownloadState.CANCELLED)
+
+    def download(self, download_id: DownloadId) -> DownloadStatus:
+        if download_id not in self._downloads:
+            raise DownloadNotFound("no such download", download_id=download_id)
+        return self._downloads[download_id]
+
+    def downloads(self) -> list[DownloadStatus]:
+        return list(reversed(self._downloads.values()))
+
+    def peers(self) -> list[PeerStatus]:
+        return sorted(self.known_peers, key=lambda each: each.id)
+
+    async def add_peer(self, address: str) -> PeerStatus:
+        host, port = split_host_port(address, "address")
+        if port == 9:
+            raise PeerUnreachable("nobody answered", address=address)
+        added = replace(peer(3, "added"), address=Address(host, port))
+        self.known_peers.append(added)
+        return added
+
+    def status(self) -> SidecarStatus:
+        addresses = (Address("127.0.0.1", 26789),)
+        return SidecarStatus(
+            "0.1.0", peer_id(0), INSTANCE, "me", "/games", "/state", addresses, 1.5,
+            len(self.known_peers), len(self.library), False, Counters(received_bytes=7),
+        )  # fmt: skip
+
+    def request_shutdown(self) -> None:
+        self.asked_for_shutdown = True
+
+    def progress(self, done_bytes: int) -> DownloadStatus:
+        """Move the newest download on."""
+        status = replace(self.downloads()[0], done_bytes=done_bytes)
+        self._downloads[status.id] = status
+        self.events.emit(DownloadProgressed(status))
+        return status
+
+    def end(self, state: DownloadState, error_code: str = "") -> DownloadStatus:
+        """End the newest download."""
+        status = replace(self.downloads()[0], state=state, error_code=error_code)
+        if error_code:
+            status = replace(status, error_message="it failed")
+        self._downloads[status.id] = status
+        self.events.emit(_FINAL[state](status))
+        return status
+
+    def _title(self, game_id: GameId) -> Title:
+        found = next((each for each in self.library if each.id == game_id), None)
+        if found is None:
+            raise GameNotFound(f"nobody has {game_id}", game_id=game_id)
+        return found
