@@ -1,0 +1,147 @@
+"""What both clients share: how to dial, how long to wait, and when to try a stream again."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from lanspread.peer.v1 import events_pb2, types_pb2
+from lanspread.peer.v1 import peer_service_pb2 as pb
+from lanspread_client.errors import (
+    NO_ANSWER,
+    RESUME_TOKEN_EXPIRED,
+    STREAM_ENDED,
+    LanspreadError,
+)
+from lanspread_client.runtime_file import read_runtime_file
+
+DEADLINE_S = 10.0
+# Calls that ask other peers, or work through the game folder, before they answer.
+SLOW_DEADLINE_S = 30.0
+
+CHANNEL_OPTIONS = (
+    # gRPC would send calls to this very machine through a proxy that the environment names.
+    ("grpc.enable_http_proxy", 0),
+    # A sidecar that comes back is found again within a second, not after gRPC's two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+FINAL_STATES = frozenset(
+    [
+        types_pb2.DOWNLOAD_STATE_FINISHED,
+        types_pb2.DOWNLOAD_STATE_FAILED,
+        types_pb2.DOWNLOAD_STATE_CANCELLED,
+    ]
+)
+
+_FIRST_PAUSE_S = 0.1
+_MAX_PAUSE_S = 2.0
+_MAX_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A sidecar: where it is, what lets us in, and whether it is still that launch."""
+
+    address: str
+    token: str
+    is_running: Callable[[], bool]
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.token}"),)
+
+
+def target_of(state_dir: Path | None) -> Target:
+    """The sidecar of a state folder; raises LanspreadError when none runs there."""
+    found = read_runtime_file(state_dir)
+
+    def is_running() -> bool:
+        try:
+            return read_runtime_file(state_dir).instance_id == found.instance_id
+        except LanspreadError:
+            return False
+
+    return Target(found.address, found.token, is_running)
+
+
+class StreamPlace:
+    """Where an event stream stands, and what to do when it breaks.
+
+    After `receive` for every message and `pause_after` for an error, `resume_token` is what the
+    next stream must ask for.
+    """
+
+    def __init__(self, target: Target, resume: str) -> None:
+        self.resume_token = resume
+        self._target = target
+        self._tries = 0
+
+    def receive(self, message: events_pb2.WatchEventsResponse) -> None:
+        self.resume_token = message.resume_token or self.resume_token
+        self._tries = 0
+
+    def pause_after(self, error: LanspreadError) -> float:
+        """Seconds to wait before the next try; raises `error` when there is none."""
+        if error.reason == RESUME_TOKEN_EXPIRED and self.resume_token:
+            self.resume_token = ""
+            return 0.0
+        self._tries += 1
+        if error.reason != NO_ANSWER or self._tries > _MAX_TRIES or not self._target.is_running():
+            raise error
+        return min(_FIRST_PAUSE_S * 2.0 ** (self._tries - 1), _MAX_PAUSE_S)
+
+
+def download_request(
+    game_id: str, content_id: str, paths: Iterable[str] | None, request_id: str
+) -> pb.DownloadGameFilesRequest:
+    """A request to download; without paths all files, without a request id a random one."""
+    return pb.DownloadGameFilesRequest(
+        game_id=game_id,
+        content_id=content_id,
+        selection=None if paths is None else pb.FileSelection(paths=paths),
+        request_id=request_id or uuid.uuid4().hex,
+    )
+
+
+class Follower:
+    """Picks one download out of an event stream, until it has ended."""
+
+    def __init__(self, download_id: str) -> None:
+        self._download_id = download_id
+        self._is_known = False
+
+    def pick(self, message: events_pb2.WatchEventsResponse) -> types_pb2.Download | None:
+        """The download as the message shows it; raises LanspreadError when there is none."""
+        found = _download_in(message)
+        if found is not None and found.id == self._download_id:
+            self._is_known = True
+            return found
+        if message.WhichOneof("event") == "snapshot_complete" and not self._is_known:
+            raise LanspreadError(
+                "DOWNLOAD_NOT_FOUND",
+                f"no download has the id {self._download_id}",
+                {"download_id": self._download_id},
+            )
+        return None
+
+
+def stream_ended() -> LanspreadError:
+    """What is raised when the sidecar ends before what was waited for."""
+    return LanspreadError(STREAM_ENDED, "the sidecar ended; what was waited for did not happen")
+
+
+def _download_in(message: events_pb2.WatchEventsResponse) -> types_pb2.Download | None:
+    kind = message.WhichOneof("event")
+    return _download_of(getattr(message, kind)) if kind else None
+
+
+def _download_of(content: Message) -> types_pb2.Download | None:
+    field = content.DESCRIPTOR.fields_by_name.get("download")
+    if field is None or not content.HasField("download"):
+        return None
+    download: types_pb2.Download = getattr(content, field.name)
+    return download

@@ -1,0 +1,213 @@
+"""The blocking face of the library: the methods of `Client`, without asyncio."""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from lanspread.peer.v1 import events_pb2, types_pb2
+from lanspread.peer.v1 import peer_service_pb2 as pb
+from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
+from lanspread_client.connection import (
+    CHANNEL_OPTIONS,
+    DEADLINE_S,
+    FINAL_STATES,
+    SLOW_DEADLINE_S,
+    Follower,
+    StreamPlace,
+    Target,
+    download_request,
+    stream_ended,
+    target_of,
+)
+from lanspread_client.errors import error_of, typed_errors
+
+
+class SyncClient:
+    """A connection to one sidecar; a context manager, else the caller must `close` it.
+
+    Every method raises LanspreadError. Any thread may use it.
+    """
+
+    def __init__(
+        self, address: str, token: str, *, is_running: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`is_running` tells whether a sidecar that does not answer is worth waiting for."""
+        self._target = Target(address, token, is_running)
+        self._auth = self._target.metadata
+        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._stub = PeerServiceStub(self._channel)
+
+    @classmethod
+    def connect(cls, state_dir: Path | None = None) -> Self:
+        """A client of the sidecar that runs with this state folder; None: this user's default."""
+        target = target_of(state_dir)
+        return cls(target.address, target.token, is_running=target.is_running)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def set_game_dir(self, game_dir: str) -> None:
+        request = pb.SetGameDirRequest(game_dir=game_dir)
+        with typed_errors():
+            self._stub.SetGameDir(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+
+    def list_games(self, page_size: int = 0) -> Iterator[types_pb2.Game]:
+        """All titles, page by page; `page_size` 0 leaves it to the sidecar."""
+        request = pb.ListGamesRequest(page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListGames(request, metadata=self._auth, timeout=DEADLINE_S)
+            yield from page.games
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def get_game(self, game_id: str) -> pb.GetGameResponse:
+        request = pb.GetGameRequest(game_id=game_id)
+        with typed_errors():
+            return self._stub.GetGame(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+
+    def list_game_files(
+        self, game_id: str, content_id: str = "", page_size: int = 0
+    ) -> Iterator[types_pb2.GameFile]:
+        """All files of a variant, page by page; empty: the one that a download takes by itself."""
+        request = pb.ListGameFilesRequest(
+            game_id=game_id, content_id=content_id, page_size=page_size
+        )
+        while True:
+            with typed_errors():
+                page = self._stub.ListGameFiles(
+                    request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+                )
+            yield from page.files
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def download_game_files(
+        self,
+        game_id: str,
+        *,
+        content_id: str = "",
+        paths: Iterable[str] | None = None,
+        request_id: str = "",
+    ) -> types_pb2.Download:
+        """Start a download and return at once; with the same `request_id`, start it only once."""
+        request = download_request(game_id, content_id, paths, request_id)
+        with typed_errors():
+            answer = self._stub.DownloadGameFiles(
+                request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+            )
+        return answer.download
+
+    def cancel_download(self, download_id: str) -> types_pb2.Download:
+        request = pb.CancelDownloadRequest(download_id=download_id)
+        with typed_errors():
+            answer = self._stub.CancelDownload(
+                request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+            )
+        return answer.download
+
+    def get_download(self, download_id: str) -> types_pb2.Download:
+        request = pb.GetDownloadRequest(download_id=download_id)
+        with typed_errors():
+            answer = self._stub.GetDownload(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.download
+
+    def list_downloads(self, page_size: int = 0) -> Iterator[types_pb2.Download]:
+        """All downloads of this launch, newest first."""
+        request = pb.ListDownloadsRequest(page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListDownloads(request, metadata=self._auth, timeout=DEADLINE_S)
+            yield from page.downloads
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def list_peers(self, page_size: int = 0) -> Iterator[types_pb2.Peer]:
+        """All peers that were seen."""
+        request = pb.ListPeersRequest(page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListPeers(request, metadata=self._auth, timeout=DEADLINE_S)
+            yield from page.peers
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def add_peer(self, address: str) -> types_pb2.Peer:
+        request = pb.AddPeerRequest(address=address)
+        with typed_errors():
+            answer = self._stub.AddPeer(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+        return answer.peer
+
+    def get_status(self) -> types_pb2.Status:
+        request = pb.GetStatusRequest()
+        with typed_errors():
+            answer = self._stub.GetStatus(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.status
+
+    def shutdown(self) -> None:
+        """Tell the sidecar to end; it does so after it answered."""
+        with typed_errors():
+            self._stub.Shutdown(pb.ShutdownRequest(), metadata=self._auth, timeout=DEADLINE_S)
+
+    def events(self, resume: str = "") -> Generator[events_pb2.WatchEventsResponse, None, None]:
+        """What happens, from the message on whose `resume_token` is given, else from a snapshot.
+
+        Ends when the sidecar does. A broken stream goes on by itself. When events were missed
+        all the same, a new snapshot comes: at every `snapshot_complete`, forget what was known
+        before and take the `snapshot_item` messages since the one before it.
+        """
+        place = StreamPlace(self._target, resume)
+        while True:
+            request = pb.WatchEventsRequest(resume_token=place.resume_token)
+            stream = self._stub.WatchEvents(request, metadata=self._auth)
+            try:
+                for message in stream:
+                    place.receive(message)
+                    yield message
+            except grpc.RpcError as error:
+                time.sleep(place.pause_after(error_of(error)))
+            else:
+                return
+            finally:
+                stream.cancel()
+
+    def follow_download(self, download_id: str) -> Generator[types_pb2.Download, None, None]:
+        """The download now and after every change; ends after its final state."""
+        follower = Follower(download_id)
+        with closing(self.events()) as events:
+            for message in events:
+                download = follower.pick(message)
+                if download is None:
+                    continue
+                yield download
+                if download.state in FINAL_STATES:
+                    return
+        raise stream_ended()
+
+    def download(
+        self, game_id: str, *, content_id: str = "", paths: Iterable[str] | None = None
+    ) -> Generator[types_pb2.Download, None, None]:
+        """Start a download and follow it until its end, which the last one's `state` tells."""
+        started = self.download_game_files(game_id, content_id=content_id, paths=paths)
+        with closing(self.follow_download(started.id)) as downloads:
+            yield from downloads
