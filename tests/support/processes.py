@@ -1,0 +1,184 @@
+"""Real sidecar processes on loopback, and the real command line that drives them."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psutil
+
+from lanspread.peer.v1.types_pb2 import Download, Status
+from lanspread_client import LanspreadError, SyncClient
+
+BIN = Path(sys.executable).parent
+PATIENCE_S = 30.0
+
+_T = TypeVar("_T")
+
+
+def wait_for(what: str, look: Callable[[], _T | None], timeout_s: float = PATIENCE_S) -> _T:
+    """What `look` finds, as soon as it finds something; fails the test after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {timeout_s:g} s in vain for {what}")
+
+
+def peer_program(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `lanspread-peer` to its end, which must come by itself."""
+    return subprocess.run(
+        [BIN / "lanspread-peer", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+class SidecarProcess:
+    """`lanspread-peer serve` in a process of its own; a context manager that starts and ends it."""
+
+    def __init__(
+        self, folder: Path, *, peers: Sequence[str] = (), options: Sequence[str] = ()
+    ) -> None:
+        self.name = folder.name
+        self.games = folder / "games"
+        self.state = folder / "state"
+        self.games.mkdir(parents=True, exist_ok=True)
+        self._log_path = folder / "log"
+        self._peers = peers
+        self._options = options or ("--no-mdns",)
+        self._port = "0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+        if error is not None:
+            sys.stderr.write(f"--- log of {self.name}\n{self.log}\n")
+
+    def command(self) -> list[str]:
+        """The command line of the process."""
+        peers = [word for peer in self._peers for word in ("--peer", peer)]
+        return [
+            *(str(BIN / "lanspread-peer"), "serve", "--name", self.name),
+            *("--game-dir", str(self.games), "--state-dir", str(self.state)),
+            *("--bind", "127.0.0.1", "--port", self._port),
+            *peers,
+            *self._options,
+        ]
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        wait_for(f"{self.name} to serve", self._status_or_end)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "start() comes first"
+        return self._process
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """kill -9, as when somebody pulls the plug."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        """Ask it to end; its exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=PATIENCE_S)
+
+    def restart_on(self, port: str) -> None:
+        """Start it again, on this UDP port."""
+        self._port = port
+        self.start()
+
+    def status(self) -> Status:
+        with self.client() as client:
+            return client.get_status()
+
+    @property
+    def address(self) -> str:
+        """Where other sidecars reach it."""
+        return self.status().addresses[0]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory it was resident with so far."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        return next(
+            int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM")
+        )
+
+    @property
+    def open_descriptors(self) -> int:
+        return psutil.Process(self.process.pid).num_fds()
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[SyncClient]:
+        with SyncClient.connect(self.state) as client:
+            yield client
+
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line client to its end."""
+        return subprocess.run(
+            [BIN / "lanspread", "--state-dir", self.state, *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
+    def ask(self, *words: str) -> Any:
+        """The JSON that a command of the client answers."""
+        answer = self.cli(*words, "--json")
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def wait_for_sources(self, game: str, count: int) -> None:
+        """Wait until so many peers are seen to have the game."""
+
+        def look() -> bool:
+            with self.client() as client:
+                return any(g.id == game and g.peer_count == count for g in client.list_games())
+
+        wait_for(f"{count} sources of {game}", look)
+
+    def wait_for_share(self, download_id: str, share: float) -> Download:
+        """Wait until so much of a download is done."""
+
+        def look() -> Download | None:
+            with self.client() as client:
+                download = client.get_download(download_id)
+            return download if download.done_bytes >= share * download.total_bytes else None
+
+        return wait_for(f"{share:.0%} of the download", look)
+
+    def _status_or_end(self) -> Status | None:
+        assert self.process.poll() is None, f"{self.name} ended: {self.log}"
+        with contextlib.suppress(LanspreadError):
+            return self.status()
+        return None
