@@ -4,6 +4,8 @@ import os
 
 # Must be set before grpc is imported: its fork handlers hang when a process with calls forks.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# It writes to stderr past our log, of nothing that a person could act on.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import asyncio
 import getpass

@@ -95,8 +95,7 @@ class Planner:
     def shares(self, *, now: float) -> tuple[Share, ...]:
         """What every source of this download has given, those that are gone included."""
         return tuple(
-            Share(s.peer, s.verified_bytes, s.speed(now=now), s.is_admitted)
-            for s in self._sources
+            Share(s.peer, s.verified_bytes, s.speed(now=now), s.is_admitted) for s in self._sources
         )
 
     def add_source(self, peer: PeerId, *, now: float, holds: ChunkSet | None = None) -> None:

@@ -28,7 +28,7 @@ def test_the_least_recently_used_file_makes_room(tmp_path: Path) -> None:
         assert open_descriptors() <= before + 2
     assert opener.opened == ["a", "b", "c", "b"]
     files.close()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_file_in_use_is_never_closed(tmp_path: Path) -> None:
