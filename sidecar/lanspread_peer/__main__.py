@@ -24,6 +24,7 @@ from lanspread_peer.control.healthcheck import is_serving
 from lanspread_peer.control.process import ExitCode, exit_code_of, serve
 from lanspread_peer.model import errors
 from lanspread_peer.model.config import DEFAULT_PATIENCE_S, Settings
+from lanspread_peer.model.limits import MAX_NAME_BYTES
 from lanspread_peer.model.peer import parse_ip
 from lanspread_peer.runtime.indexing import IndexLine, index_games
 from lanspread_peer.runtime.logs import configure_logs
@@ -84,9 +85,7 @@ def _as_flags(content: dict[str, object]) -> dict[str, object]:
 @click.option(
     "--state-dir", default=_STATE_DIR, show_default=True, help="Where key and index are kept."
 )
-@click.option(
-    "--name", default=lambda: f"{getpass.getuser()}@{platform.node()}", help="Shown to others."
-)
+@click.option("--name", default=lambda: _default_name(), help="Shown to others; USER@HOST.")
 @click.option("--bind", default="", help="An own address; nothing leaves by another one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="UDP port; default 26789, else any.")
 @click.option("--listen", default="", help="Where front ends connect: 127.0.0.1:PORT, unix:/PATH.")
@@ -142,6 +141,16 @@ def index_command(game_dir: str, state_dir: str) -> None:
 def healthcheck_command(state_dir: str) -> None:
     """Exit with 0 when the sidecar of this state folder serves."""
     sys.exit(ExitCode.CLEAN if is_serving(Path(state_dir)) else ExitCode.CRASH)
+
+
+def _default_name() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # As in a container that runs under a number.
+        user = "player"
+    name = f"{user}@{platform.node()}".encode("ascii", "replace")[:MAX_NAME_BYTES]
+    return name.decode("ascii")
 
 
 def _show_line(line: IndexLine) -> None:

@@ -7,12 +7,12 @@ because one such name must not make a whole list unreadable.
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lanspread.peer.v1 import types_pb2
+from lanspread_peer.core.titles import is_update
 from lanspread_peer.model.download import DownloadState, DownloadStatus, SourceShare
 from lanspread_peer.model.game import Description, LocalGame, LocalState, Title, Variant
 from lanspread_peer.model.manifest import FileEntry, Totals
 from lanspread_peer.model.peer import PeerState, PeerStatus
 from lanspread_peer.model.status import SidecarStatus
-from lanspread_peer.model.version import version_order
 
 _LOCAL_STATES = {
     LocalState.ABSENT: types_pb2.LOCAL_STATE_ABSENT,
@@ -90,7 +90,7 @@ def to_game(value: Title) -> types_pb2.Game:
         local=_to_local(value.local),
         variants=map(to_variant, value.variants),
         peer_count=value.peer_count,
-        update_available=_has_update(value),
+        update_available=is_update(value),
     )
 
 
@@ -107,12 +107,6 @@ def _to_local(value: LocalGame | None) -> types_pb2.LocalGame:
         description=to_description(value.description),
         fault=encodable(value.fault),
     )
-
-
-def _has_update(title: Title) -> bool:
-    if title.local is None or title.latest is None:
-        return False
-    return version_order(title.latest.version) > version_order(title.local.version)
 
 
 def to_file(value: FileEntry) -> types_pb2.GameFile:

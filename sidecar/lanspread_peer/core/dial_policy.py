@@ -9,8 +9,10 @@ from typing import Protocol
 
 FIRST_DELAY_S = 1.0
 MAX_DELAY_S = 30.0
-# With doubling delays about a minute; a fresh sighting starts the count again.
-MAX_FAILURES = 6
+# With these delays about twenty minutes, as an uplink may be unplugged, or a firewall's question
+# answered late; a fresh sighting starts the count again.
+MAX_FAILURES = 45
+_MAX_DOUBLINGS = 16
 
 
 class Jitter(Protocol):
@@ -20,17 +22,16 @@ class Jitter(Protocol):
 
 
 class DialPolicy:
-    """The redial times of one peer; `is_pinned` for one whose address a person named."""
+    """The redial times of one peer, or of one address that a person named."""
 
-    def __init__(self, jitter: Jitter, *, is_pinned: bool = False) -> None:
+    def __init__(self, jitter: Jitter) -> None:
         self._jitter = jitter
-        self._is_pinned = is_pinned
         self._failures = 0
 
     @property
     def gives_up(self) -> bool:
-        """Whether to stop until the peer is seen again; never for a pinned address."""
-        return not self._is_pinned and self._failures >= MAX_FAILURES
+        """Whether to stop until the peer is seen again."""
+        return self._failures >= MAX_FAILURES
 
     def succeeded(self) -> None:
         """A dial was answered."""
@@ -43,6 +44,7 @@ class DialPolicy:
     def failed(self) -> float:
         """A dial failed or a connection was lost; the seconds to wait, spread so that a room
         whose switch came back does not dial in step."""
-        delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0**self._failures)
+        doublings = min(self._failures, _MAX_DOUBLINGS)
+        delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0**doublings)
         self._failures += 1
         return delay * self._jitter.uniform(0.5, 1.5)

@@ -107,7 +107,7 @@ class Download:
         return True
 
     def verify(self) -> None:
-        """Every chunk is here; what is on disk is checked once more."""
+        """Every chunk is here, and goes to the disk for good."""
         self._move_to(DownloadState.VERIFYING)
 
     def publish(self) -> None:

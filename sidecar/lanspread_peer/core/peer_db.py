@@ -107,11 +107,6 @@ class PeerDb:
             if not peer.is_connected and now - peer.seen_at > FORGET_AFTER_S:
                 del self._peers[peer.id]
 
-    def next_deadline(self) -> float | None:
-        """When `forget_stale` has something to drop, or None."""
-        gone = [peer.seen_at for peer in self._peers.values() if not peer.is_connected]
-        return min(gone) + FORGET_AFTER_S if gone else None
-
     # Libraries.
 
     def library_digest(self, peer_id: PeerId) -> str:
@@ -141,7 +136,8 @@ class PeerDb:
         peer = self._peers.get(peer_id)
         if peer is None:
             return frozenset()
-        library = {key: game for key, game in peer.library.items() if key not in set(removed)}
+        gone = frozenset(removed)
+        library = {key: game for key, game in peer.library.items() if key not in gone}
         library |= {game.key: game for game in games}
         return self.library_replaced(peer_id, digest, library.values())
 
@@ -156,7 +152,11 @@ class PeerDb:
         library.pop(key, None)
         if game is not None and len(library) < MAX_LIBRARY_GAMES:
             library[key] = game
-        return self._set_library(peer, library)
+        changed = self._set_library(peer, library)
+        if changed:
+            # This is no library that the peer ever told as a whole: the next ping asks for it.
+            peer.digest = ""
+        return changed
 
     def served(self, peer_id: PeerId, count: int) -> None:
         """A peer gave this many bytes of a game."""

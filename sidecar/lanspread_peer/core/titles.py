@@ -46,7 +46,9 @@ def is_update(title: Title) -> bool:
 
 def _make_variant(held: Mapping[PeerId, GameSummary], today: date) -> Variant:
     games = held.values()
-    version = _commonest(game.version for game in games)
+    # One peer's doubtful word must not spoil what others say of the same content.
+    said = [game.version for game in games]
+    version = _commonest([v for v in said if not doubt_about(v, today)] or said)
     return Variant(
         content_id=next(iter(games)).content_id,
         version=version,

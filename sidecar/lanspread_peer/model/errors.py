@@ -92,6 +92,12 @@ class AlreadyDownloaded(RequestError):
     reason = "ALREADY_DOWNLOADED"
 
 
+class GameIndexing(RequestError):
+    """The game is here and still being hashed; ask again once that is done."""
+
+    reason = "GAME_INDEXING"
+
+
 class GameDirUnusable(RequestError):
     """The game folder is missing, no folder, or cannot be written."""
 

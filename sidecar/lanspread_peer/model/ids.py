@@ -13,7 +13,7 @@ from typing import NewType
 
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.limits import MAX_GAME_ID_BYTES
-from lanspread_peer.model.paths import SafeRelPath, parse_path, path_fault
+from lanspread_peer.model.paths import path_fault
 
 PeerId = NewType("PeerId", str)
 InstanceId = NewType("InstanceId", str)
@@ -68,8 +68,3 @@ def game_key(game_id: str) -> GameKey:
     """The form under which equal game ids are equal strings."""
     folded = unicodedata.normalize("NFC", game_id).casefold()
     return GameKey(unicodedata.normalize("NFC", folded))
-
-
-def game_root(game_id: GameId) -> SafeRelPath:
-    """The game id as the path of its folder below the game folder."""
-    return parse_path(game_id)

@@ -53,7 +53,6 @@ MAX_CONNECTIONS = 128
 # A flood of hints may keep this many handshakes of ours going, and no more.
 MAX_DIALS_AT_ONCE = 16
 MAX_UNAUTHENTICATED_PER_ADDRESS = 8
-MAX_CONNECTIONS_PER_PEER = 2
 HANDSHAKE_TIMEOUT_S = 5.0
 # A request must be complete by then; a slow loris holds a stream no longer.
 REQUEST_TIMEOUT_S = 10.0

@@ -22,6 +22,7 @@ OnBytes = Callable[[int], None]
 
 # A whole file is the last resort, so even a poor link may give it, but nobody may drip for ever.
 _CHUNK_OF_FILE_TIMEOUT_S = 30.0
+_NO_BUFFER_RETRY_MS = 100
 
 
 class ChunkFetcher:
@@ -40,8 +41,11 @@ class ChunkFetcher:
     ) -> None:
         """Fetch one chunk, verify it, and write it.
 
-        Raises IntegrityError for wrong, short or long bytes, SourceUnavailable, StorageError.
+        Raises IntegrityError for wrong, short or long bytes, SourceUnavailable, StorageError; Busy
+        too when all buffers are in use, as waiting here would look like the source's silence.
         """
+        if self._buffers.locked():
+            raise errors.Busy(_NO_BUFFER_RETRY_MS)
         request = GetGameFileChunk(
             content_id=content_id,
             relative_path=chunk.file.path,

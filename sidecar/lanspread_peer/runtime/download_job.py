@@ -5,9 +5,8 @@ leaves the game folder as it was; a cancel that comes during publishing is too l
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import structlog
 
@@ -29,16 +28,14 @@ from lanspread_peer.model.events import (
 from lanspread_peer.model.ids import DownloadId, GameKey
 from lanspread_peer.runtime.clock import monotonic_s, unix_s
 from lanspread_peer.runtime.download_plan import DownloadPlan
-from lanspread_peer.runtime.fetching import Fetching, Network, Wanted
+from lanspread_peer.runtime.fetching import Fetching, Network, Wanted, make_planner
 from lanspread_peer.runtime.library import Library
-from lanspread_peer.runtime.tasks import TaskSet, run_in_thread
+from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.staging import Staging
 
 _log = structlog.get_logger(__name__)
-
-_Result = TypeVar("_Result")
 
 _STATE_EVENTS: dict[DownloadState, Callable[[DownloadStatus], DownloadEvent]] = {
     DownloadState.RUNNING: DownloadResumed,
@@ -61,12 +58,20 @@ class Surroundings:
 
 
 class DownloadJob:
-    """A download that was accepted; `start` must follow at once."""
+    """A download that was accepted; `start` must follow at once.
+
+    `on_end` is given the final status, so that nobody needs to keep the job for it.
+    """
 
     def __init__(
-        self, download_id: DownloadId, plan: DownloadPlan, surroundings: Surroundings
+        self,
+        download_id: DownloadId,
+        plan: DownloadPlan,
+        surroundings: Surroundings,
+        on_end: Callable[[DownloadStatus], None],
     ) -> None:
-        self._id = download_id
+        self.id = download_id
+        self._on_end = on_end
         self._plan = plan
         self._surroundings = surroundings
         self._started_at_unix_s = unix_s()
@@ -84,6 +89,12 @@ class DownloadJob:
     def is_over(self) -> bool:
         """Whether it reached its final state."""
         return self._download.state.is_final
+
+    @property
+    def missing_bytes(self) -> int:
+        """What it still has to fetch, and so to write."""
+        figures = self._download.figures(now=monotonic_s())
+        return figures.total_bytes - figures.done_bytes
 
     def start(self, tasks: TaskSet) -> None:
         """Begin; exactly one final event follows."""
@@ -103,7 +114,7 @@ class DownloadJob:
         if not self.is_over:
             # It was cancelled before its first step, so nothing in it could tell.
             self._download.cancel()
-            self._tell_state(DownloadState.CANCELLED)
+            self._end()
 
     def status(self) -> DownloadStatus:
         """Where it stands."""
@@ -111,7 +122,7 @@ class DownloadJob:
         figures = self._download.figures(now=now)
         error = self._download.error
         return DownloadStatus(
-            id=self._id,
+            id=self.id,
             game_id=self._plan.game_id,
             content_id=self._plan.variant.content_id,
             version=self._plan.variant.version,
@@ -141,8 +152,12 @@ class DownloadJob:
         except errors.LanspreadError as error:
             self._download.fail(errors.DownloadFailed(error.reason, error.message))
         except Exception as error:  # noqa: BLE001 - even a bug must give its one final event
-            _log.exception("download crashed", download=self._id)
+            _log.exception("download crashed", download=self.id)
             self._download.fail(errors.DownloadFailed("INTERNAL", type(error).__name__))
+        self._end()
+
+    def _end(self) -> None:
+        self._on_end(self.status())
         self._tell_state(self._download.state)
 
     async def _fetch_and_publish(self) -> None:
@@ -152,21 +167,21 @@ class DownloadJob:
             self._download.verify()
             await run_in_thread(staging.sync)
             self._download.publish()
-            await _to_the_end(self._publish(staging))
+            await run_to_end(self._publish(staging))
         finally:
             # A cancel that comes now changes nothing: the game is published, or it ends anyway.
-            await _to_the_end(self._discard(staging))
+            await run_to_end(self._discard(staging))
 
     async def _create_staging(self) -> Staging:
         plan = self._plan
         creation = asyncio.ensure_future(
-            run_in_thread(Staging.create, plan.game_dir, self._id, plan.fetched_files)
+            run_in_thread(Staging.create, plan.game_dir, self.id, plan.fetched_files)
         )
         try:
             return await asyncio.shield(creation)
         except asyncio.CancelledError:
             # The thread goes on, so there is a staging to take away in the end.
-            await _to_the_end(self._discard(await _to_the_end(creation)))
+            await run_to_end(self._discard(await run_to_end(creation)))
             raise
 
     async def _discard(self, staging: Staging) -> None:
@@ -174,15 +189,18 @@ class DownloadJob:
             await run_in_thread(staging.discard)
         except errors.StorageError as error:
             # The next start removes it; whether the download worked does not depend on it.
-            _log.warning("staging not removed", download=self._id, detail=error.message)
+            _log.warning("staging not removed", download=self.id, detail=error.message)
 
     async def _fetch(self, staging: Staging) -> None:
         plan = self._plan
         self._download.start()
         self._download.reused(plan.kept_bytes)
         self._surroundings.emit(DownloadBegan(self.status()))
+        wanted = Wanted(plan.key, plan.variant.content_id, plan.manifest, plan.fetched_files)
         self._fetching = Fetching(
-            Wanted(plan.key, plan.variant.content_id, plan.manifest, plan.fetched_files),
+            wanted,
+            # A manifest of many chunks would hold the loop.
+            await run_in_thread(make_planner, wanted),
             staging,
             self._surroundings.network,
             self._download,
@@ -233,15 +251,3 @@ class DownloadJob:
             for share in self._fetching.planner.shares(now=now)
         )
         return tuple(sorted(shares, key=lambda share: -share.bytes))
-
-
-async def _to_the_end(work: Awaitable[_Result]) -> _Result:
-    """The result of `work`, even if the caller is cancelled meanwhile; then that came too late."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    return task.result()

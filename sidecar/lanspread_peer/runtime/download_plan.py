@@ -56,14 +56,19 @@ async def plan_download(
     variant: Variant,
     manifest: Manifest,
     files: tuple[FileEntry, ...],
+    *,
+    reserved_bytes: int,
 ) -> DownloadPlan:
-    """The plan for these files; raises DiskFull when they do not fit, and has created nothing."""
+    """The plan for these files; raises DiskFull when they do not fit, and has created nothing.
+
+    `reserved_bytes` is what other downloads will still need.
+    """
 
     def look() -> DownloadPlan:
         folder = game_dir.folder_of(game_id) or game_id
         kept = already_right(game_dir, folder, manifest, index)
         plan = DownloadPlan(game_dir, game_id, folder, variant, manifest, files, frozenset(kept))
-        game_dir.require_space(plan.total_bytes - plan.kept_bytes)
+        game_dir.require_space(plan.total_bytes - plan.kept_bytes + reserved_bytes)
         return plan
 
     return await run_in_thread(look)

@@ -15,7 +15,7 @@ from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import NoPeersHaveGame
-from lanspread_peer.model.game import Title, Variant
+from lanspread_peer.model.game import LocalState, Title, Variant
 from lanspread_peer.model.ids import DownloadId, GameKey, game_key
 from lanspread_peer.model.limits import MAX_KEPT_DOWNLOADS
 from lanspread_peer.runtime.download_job import DownloadJob, Surroundings
@@ -35,7 +35,8 @@ class Downloads:
         self._titles = titles
         self._surroundings = surroundings
         self._tasks = TaskSet()
-        self._jobs: OrderedDict[DownloadId, DownloadJob] = OrderedDict()
+        # In the order of their start; of one that is over, only what is shown of it.
+        self._downloads: OrderedDict[DownloadId, DownloadJob | DownloadStatus] = OrderedDict()
         self._by_request: dict[str, DownloadId] = {}
         self._starting: WeakValueDictionary[GameKey, asyncio.Lock] = WeakValueDictionary()
         self._is_closed = False
@@ -57,35 +58,36 @@ class Downloads:
 
     async def cancel(self, download_id: DownloadId) -> DownloadStatus:
         """End a download and wait until it has ended; raises DownloadNotFound."""
-        job = self._job(download_id)
-        await job.cancel()
-        return job.status()
+        entry = self._entry(download_id)
+        if isinstance(entry, DownloadJob):
+            await entry.cancel()
+        return _status_of(entry)
 
     def status(self, download_id: DownloadId) -> DownloadStatus:
         """Where it stands; raises DownloadNotFound."""
-        return self._job(download_id).status()
+        return _status_of(self._entry(download_id))
 
     def statuses(self) -> list[DownloadStatus]:
         """All of them, newest first."""
-        return [job.status() for job in reversed(self._jobs.values())]
+        return [_status_of(entry) for entry in reversed(self._downloads.values())]
 
     @property
     def active(self) -> list[DownloadId]:
         """Those that have not ended."""
-        return [download_id for download_id, job in self._jobs.items() if not job.is_over]
+        return [job.id for job in self._jobs]
 
     def sources_changed(self, keys: Iterable[GameKey]) -> None:
         """Other peers may hold these games now."""
         changed = set(keys)
-        for job in self._jobs.values():
-            if not job.is_over and job.key in changed:
+        for job in self._jobs:
+            if job.key in changed:
                 job.wake()
 
     async def close(self) -> None:
         """Cancel what is active, and start nothing more."""
         self._is_closed = True
-        for download_id in self.active:
-            await self._jobs[download_id].cancel()
+        for job in self._jobs:
+            await job.cancel()
         await self._tasks.close()
 
     async def _plan(self, request: DownloadRequest) -> DownloadPlan:
@@ -97,6 +99,7 @@ class Downloads:
             self._surroundings.emit(NoPeersHaveGame(title.id))
             raise errors.NoPeersHaveGame(f"no peer has {title.id!r}", game_id=title.id)
         variant = _chosen(title, request)
+        _require_hashed(title)
         if request.paths is None:
             _require_new(title, variant)
         _, manifest = await self._questions.manifest(title.id, variant.content_id)
@@ -108,18 +111,20 @@ class Downloads:
             variant,
             manifest,
             files,
+            reserved_bytes=sum(job.missing_bytes for job in self._jobs),
         )
 
     def _require_idle(self, key: GameKey) -> None:
-        for download_id in self.active:
-            if self._jobs[download_id].key == key:
+        for job in self._jobs:
+            if job.key == key:
                 raise errors.DownloadActive(
-                    f"download {download_id} of this game runs", download_id=download_id
+                    f"download {job.id} of this game runs", download_id=job.id
                 )
 
     def _begin(self, plan: DownloadPlan, request_id: str) -> DownloadStatus:
         download_id = DownloadId(token_hex(8))
-        job = self._jobs[download_id] = DownloadJob(download_id, plan, self._surroundings)
+        job = DownloadJob(download_id, plan, self._surroundings, on_end=self._ended)
+        self._downloads[download_id] = job
         if request_id:
             self._by_request[request_id] = download_id
         self._forget_oldest()
@@ -127,16 +132,27 @@ class Downloads:
         return job.status()
 
     def _forget_oldest(self) -> None:
-        over = [download_id for download_id, job in self._jobs.items() if job.is_over]
-        for download_id in over[: max(0, len(self._jobs) - MAX_KEPT_DOWNLOADS)]:
-            del self._jobs[download_id]
-        self._by_request = {r: d for r, d in self._by_request.items() if d in self._jobs}
+        over = [key for key, entry in self._downloads.items() if isinstance(entry, DownloadStatus)]
+        for download_id in over[: max(0, len(self._downloads) - MAX_KEPT_DOWNLOADS)]:
+            del self._downloads[download_id]
+        self._by_request = {r: d for r, d in self._by_request.items() if d in self._downloads}
 
-    def _job(self, download_id: DownloadId) -> DownloadJob:
-        job = self._jobs.get(download_id)
-        if job is None:
+    @property
+    def _jobs(self) -> list[DownloadJob]:
+        return [entry for entry in self._downloads.values() if isinstance(entry, DownloadJob)]
+
+    def _ended(self, status: DownloadStatus) -> None:
+        self._downloads[status.id] = status
+
+    def _entry(self, download_id: DownloadId) -> DownloadJob | DownloadStatus:
+        entry = self._downloads.get(download_id)
+        if entry is None:
             raise errors.DownloadNotFound(f"no download {download_id!r}", download_id=download_id)
-        return job
+        return entry
+
+
+def _status_of(entry: DownloadJob | DownloadStatus) -> DownloadStatus:
+    return entry.status() if isinstance(entry, DownloadJob) else entry
 
 
 def _chosen(title: Title, request: DownloadRequest) -> Variant:
@@ -151,6 +167,14 @@ def _chosen(title: Title, request: DownloadRequest) -> Variant:
         if variant.content_id == request.content_id:
             return variant
     raise errors.ContentNotFound("no peer offers this content", content_id=request.content_id)
+
+
+def _require_hashed(title: Title) -> None:
+    # Before that, nobody knows which of its files are right already, or the user's own.
+    if title.local is not None and title.local.state is LocalState.INDEXING:
+        raise errors.GameIndexing(
+            f"{title.id!r} is here and still being hashed, try again soon", game_id=title.id
+        )
 
 
 def _require_new(title: Title, variant: Variant) -> None:

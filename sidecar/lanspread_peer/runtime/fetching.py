@@ -39,6 +39,7 @@ TICK_S = 0.25
 # A tick that took this long means that the machine slept.
 _CLOCK_JUMP_S = 15.0
 _WHOLE_FILE_REST_S = 0.25
+_FORGIVE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class Wanted:
         """Number and length of each chunk of the files."""
         found = chain.from_iterable(self.manifest.chunks_of(entry.path) for entry in self.files)
         return [(chunk.number, chunk.length) for chunk in found]
+
+
+def make_planner(wanted: Wanted) -> Planner:
+    """The planner for what is wanted; takes a second for the largest manifest."""
+    return Planner(wanted.chunks(), SystemRandom())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Fetching:
     def __init__(
         self,
         wanted: Wanted,
+        planner: Planner,
         staging: Staging,
         network: Network,
         download: Download,
@@ -87,7 +94,7 @@ class Fetching:
         self._download = download
         self._on_tick = on_tick
         self._on_state = on_state
-        self.planner = Planner(wanted.chunks(), SystemRandom())
+        self.planner = planner
         self._tasks = TaskSet()
         self._requests: dict[tuple[PeerId, int], asyncio.Task[None]] = {}
         self._connections: dict[PeerId, Connection] = {}
@@ -95,6 +102,7 @@ class Fetching:
         self._whole_files: set[SafeRelPath] = set()
         self._whole_tries: Counter[tuple[PeerId, SafeRelPath]] = Counter()
         self._storage_error: errors.StorageError | None = None
+        self._forgiven_at = monotonic_s()
 
     def wake(self) -> None:
         """Sources may have come or gone."""
@@ -152,6 +160,7 @@ class Fetching:
             )
         if self._download.no_source(now=now):
             self._on_state(DownloadState.WAITING)
+        self._forgive_silence(now)
         if not self._download.is_out_of_patience(now=now):
             return
         for number in self.planner.exhausted:
@@ -162,6 +171,15 @@ class Fetching:
         if self.planner.dropped_liars:
             raise errors.DownloadFailed("WRONG_BYTES", "every source sent wrong bytes")
         raise errors.DownloadFailed("NO_SOURCE", "no peer that has this content can be reached")
+
+    def _forgive_silence(self, now: float) -> None:
+        # A source that is linked answers pings, so its disk may have slept; liars stay dropped.
+        if now - self._forgiven_at < _FORGIVE_AFTER_S or self.planner.admitted_sources:
+            return
+        self._forgiven_at = now
+        for peer in self._connections:
+            self.planner.remove_source(peer, now=now)
+            self.planner.add_source(peer, now=now)
 
     def _send(self, assignment: Assignment) -> None:
         if assignment.replaces is not None:

@@ -8,15 +8,16 @@ soon as a survey sees it changed. All state is touched from the event loop only.
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import structlog
 
 from lanspread_peer.core.library_revisions import LibraryRevisions
 from lanspread_peer.model import errors
-from lanspread_peer.model.events import Event, ScanFinished, ScanProgressed, Warned
+from lanspread_peer.model.events import Event, ScanFinished, Warned
 from lanspread_peer.model.game import LocalGame, LocalState
-from lanspread_peer.model.ids import ContentId, GameKey, game_key
-from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.model.ids import ContentId, GameKey
+from lanspread_peer.runtime.hash_progress import HashProgress
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.watch import wait_for_changes
@@ -53,7 +54,9 @@ class Library:
         self._indexed: dict[GameKey, IndexedGame] = {}
         self._by_content: dict[ContentId, IndexedGame] = {}
         self._wanted: set[GameKey] = set()
-        self._hashing = _HashProgress()
+        self._hashing = HashProgress()
+        self._plans: dict[GameKey, HashPlan] = {}
+        self._unhashable: set[GameKey] = set()
         self._told_digest = ""
         self._said = LogOnce()
         self._is_in_sight = True
@@ -67,10 +70,13 @@ class Library:
         gone = frozenset(self._local)
         for state in (self._found, self._local, self._indexed, self._by_content, self._wanted):
             state.clear()
+        self._plans = {}
         self._told_digest = ""
         self.revisions.publish(())
         self._on_change(gone)
         await self._survey()
+        if self._is_in_sight:
+            await self._forget_removed()
         self.request_rescan()
         self._tasks.spawn("library", self._keep_known())
         self._tasks.spawn("library watch", self._watch(game_dir))
@@ -128,7 +134,7 @@ class Library:
     async def open_served(self, game: IndexedGame, path: str) -> ServedFile:
         """Open a file of an offered game; raises Stale or NotFoundByPeer."""
         try:
-            return await asyncio.to_thread(open_served, self.game_dir, game, path)
+            return await asyncio.to_thread(open_served, game.found.game_dir, game, path)
         except errors.Stale:
             self.request_rescan()
             raise
@@ -136,12 +142,27 @@ class Library:
     async def _keep_known(self) -> None:
         while True:
             await self._dirty.wait()
-            self._dirty.clear()
-            await self._survey()
-            hashed_bytes = await self._hash_pending()
-            if not self._dirty.is_set():
-                self._settled.set()
-                self._tell_scan(hashed_bytes)
+            self._hashing = HashProgress()
+            try:
+                while self._dirty.is_set():
+                    await self._look_and_hash()
+            except Exception as error:  # noqa: BLE001 - no folder may end the library for good
+                _log.exception("library trouble")
+                self._emit(Warned("LIBRARY_TROUBLE", f"the game folder: {type(error).__name__}"))
+                self._retry_soon()
+                continue
+            self._settled.set()
+            self._tell_scan(self._hashing.done_bytes)
+
+    async def _look_and_hash(self) -> None:
+        self._dirty.clear()
+        self._unhashable.clear()
+        await self._survey()
+        while pending := await self._pending():
+            hash_plan = max(pending, key=self._urgency)
+            waiting = sum(each.bytes for each in pending) - hash_plan.bytes
+            self._hashing.begin(hash_plan.found.key, hash_plan.bytes, waiting_bytes=waiting)
+            await self._hash(hash_plan)
 
     def _tell_scan(self, hashed_bytes: int) -> None:
         # A look that found nothing new is nobody's business.
@@ -168,6 +189,14 @@ class Library:
             return []
         self._is_in_sight = True
         return found
+
+    async def _forget_removed(self) -> None:
+        # Now, because a game that is just being published looks like one that is gone.
+        folders = [game.folder for game in self._found.values()]
+        try:
+            await asyncio.to_thread(self._index.forget_other_games, self.game_dir, folders)
+        except errors.StorageError as error:
+            self._warn(error)
 
     def _take(self, found: dict[GameKey, FoundGame]) -> None:
         keys = self._found.keys() | found.keys()
@@ -200,37 +229,40 @@ class Library:
             _log.warning("game cannot be shared", game=game.id, fault=game.fault)
             self._emit(Warned("UNSAFE_GAME", f"{game.id} cannot be shared: {game.fault}"))
 
-    async def _hash_pending(self) -> int:
-        """Hash what is not offered yet, until done or until the folder changed again."""
-        pending = [g for k, g in self._found.items() if k not in self._indexed and not g.fault]
+    async def _pending(self) -> list[HashPlan]:
+        """What hashing the games that are not offered yet takes."""
+        waiting = {
+            key: game
+            for key, game in self._found.items()
+            if not game.fault and key not in self._indexed and key not in self._unhashable
+        }
+        plans = {k: p for k, p in self._plans.items() if waiting.get(k) is p.found}
+        unplanned = [game for key, game in waiting.items() if key not in plans]
         try:
-            plans = await asyncio.to_thread(lambda: [plan(game, self._index) for game in pending])
+            made = await asyncio.to_thread(lambda: [plan(game, self._index) for game in unplanned])
         except errors.StorageError as error:
             self._warn(error)
-            return 0
-        self._hashing = _HashProgress(total_bytes=sum(p.bytes for p in plans))
-        while plans and not self._dirty.is_set():
-            plans.sort(key=self._urgency, reverse=True)
-            await self._hash(plans.pop())
-        return self._hashing.done_bytes
+            self._retry_soon()
+            return []
+        self._plans = plans | {each.found.key: each for each in made}
+        return list(self._plans.values())
 
     def _urgency(self, hash_plan: HashPlan) -> tuple[bool, int]:
-        return game_key(hash_plan.found.id) in self._wanted, -hash_plan.bytes
+        return hash_plan.found.key in self._wanted, -hash_plan.bytes
 
     async def _hash(self, hash_plan: HashPlan) -> None:
-        key = game_key(hash_plan.found.id)
-        self._hashing.begin(key, hash_plan.bytes)
+        key = hash_plan.found.key
         try:
             game = await self._hash_in_thread(hash_plan)
-            if game is None:
-                return
         except errors.Stale:
             # Somebody is still writing to it: leave it until the folder is quiet.
+            self._unhashable.add(key)
             self._retry_soon()
             return
         except errors.LanspreadError as error:
-            if self._said.first_time(key, error.reason):
-                self._warn(error, game=hash_plan.found.id)
+            self._cannot_hash(hash_plan.found, error)
+            return
+        if game is None or self._found.get(key) != hash_plan.found:
             return
         self._wanted.discard(key)
         self._indexed[key] = game
@@ -238,7 +270,17 @@ class Library:
         self._local[key] = game.local
         self._publish([key])
 
+    def _cannot_hash(self, game: FoundGame, error: errors.LanspreadError) -> None:
+        self._unhashable.add(game.key)
+        if self._said.first_time(game.key, error.reason):
+            self._warn(error, game=game.id)
+        shown = self._local.get(game.key)
+        if shown is not None:
+            self._local[game.key] = replace(shown, state=LocalState.UNSAFE, fault=error.message)
+            self._publish([game.key])
+
     async def _hash_in_thread(self, hash_plan: HashPlan) -> IndexedGame | None:
+        """The game, or None when it is another one by now."""
         progress, cancelled = self._hashing, threading.Event()
         work = asyncio.ensure_future(
             asyncio.to_thread(
@@ -253,13 +295,28 @@ class Library:
         try:
             while not work.done():
                 await asyncio.wait({work}, timeout=PROGRESS_INTERVAL_S)
-                if progress.total_bytes:
-                    self._emit(progress.event(hash_plan.found))
+                if hash_plan.bytes and not work.done():
+                    self._emit(progress.event(hash_plan.found.id))
+                    await self._look_meanwhile(hash_plan, cancelled)
             return work.result()
         finally:
             # The thread must be gone before the game folder may be switched.
             cancelled.set()
             await asyncio.wait({work})
+
+    async def _look_meanwhile(self, hash_plan: HashPlan, cancelled: threading.Event) -> None:
+        """Hashing one game may take many minutes: what else changes is not kept waiting."""
+        if not self._dirty.is_set():
+            return
+        self._dirty.clear()
+        await self._survey()
+        if self._found.get(hash_plan.found.key) != hash_plan.found:
+            cancelled.set()
+            return
+        for each in await self._pending():
+            # Such as a game that was just downloaded: nothing of it needs reading.
+            if each.bytes == 0 and each.found.key != hash_plan.found.key:
+                await self._hash(each)
 
     async def _watch(self, game_dir: GameDir) -> None:
         try:
@@ -284,36 +341,6 @@ class Library:
     async def _rescan_later(self) -> None:
         await asyncio.sleep(2.0)
         self.request_rescan()
-
-
-class _HashProgress:
-    """How far the hashing of one scan is; `add` is called from the hashing thread."""
-
-    def __init__(self, total_bytes: int = 0) -> None:
-        self.total_bytes = total_bytes
-        self.done_bytes = 0
-        self.key: GameKey | None = None
-        self._game_bytes = 0
-        self._game_start = 0
-        self._started_at = monotonic_s()
-
-    def begin(self, key: GameKey, game_bytes: int) -> None:
-        self.key = key
-        self._game_bytes, self._game_start = game_bytes, self.done_bytes
-
-    def add(self, count: int) -> None:
-        self.done_bytes += count
-
-    @property
-    def per_mille(self) -> int:
-        done = self.done_bytes - self._game_start
-        return min(1000, done * 1000 // self._game_bytes) if self._game_bytes else 0
-
-    def event(self, game: FoundGame) -> ScanProgressed:
-        elapsed = monotonic_s() - self._started_at
-        left = max(0, self.total_bytes - self.done_bytes)
-        eta = left * elapsed / self.done_bytes if self.done_bytes else None
-        return ScanProgressed(game.id, self.done_bytes, self.total_bytes, eta)
 
 
 def _not_offered(game: FoundGame) -> LocalGame:

@@ -197,7 +197,12 @@ class Neighbourhood:
             self._sighted(parse_peer_id(hint.peer_id), [Address(hint.host, hint.port)], "peer")
 
     def _sighted(self, peer_id: PeerId, addresses: Iterable[Address], origin: str) -> None:
-        allowed = dialable(addresses, own=self._own, allow_loopback=is_loopback(self._reach.bind))
+        allowed = dialable(
+            addresses,
+            own=self._own,
+            allow_loopback=is_loopback(self._reach.bind),
+            allow_public=origin != "peer",
+        )
         if allowed:
             self.links.sighted(peer_id, Sighting(allowed, origin, peer_id))
 

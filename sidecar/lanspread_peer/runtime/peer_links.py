@@ -68,11 +68,15 @@ class PeerLinks:
 
     def sighted(self, peer_id: PeerId, sighting: Sighting) -> None:
         """Dial this peer at these addresses, unless it is linked already."""
-        if peer_id == self._own_id or not sighting.addresses:
-            return
+        if peer_id != self._own_id and sighting.addresses:
+            self._take(peer_id, sighting, None)
+
+    def _take(self, peer_id: PeerId, sighting: Sighting, connection: Connection | None) -> None:
         is_new = self._peers.sighted(peer_id, sighting, now=monotonic_s())
         status = self._peers.status(peer_id)
         if status is None:
+            if connection is not None:
+                connection.close("too many peers")
             return
         if is_new:
             self._emit(PeerDiscovered(status))
@@ -80,7 +84,7 @@ class PeerLinks:
             link.policy.sighted()
             link.woken.set()
         else:
-            self._begin(peer_id)
+            self._begin(peer_id, connection)
 
     async def dial(self, addresses: Iterable[Address]) -> PeerId:
         """Link whoever answers at one of these addresses; its id once it is greeted.
@@ -94,8 +98,12 @@ class PeerLinks:
         if peer_id == self._own_id:
             connection.close("own address")
             raise errors.PeerUnreachable("this is the address of this sidecar itself")
-        connection.close("found")
-        self.sighted(peer_id, Sighting((connection.address,), "dialled", peer_id))
+        sighting = Sighting((connection.address,), "dialled", peer_id)
+        if peer_id in self._links:
+            connection.close("linked already")
+            self.sighted(peer_id, sighting)
+        else:
+            self._take(peer_id, sighting, connection)
         await self._wait_greeted(peer_id)
         return peer_id
 
@@ -145,21 +153,25 @@ class PeerLinks:
         except TimeoutError as error:
             raise errors.PeerUnreachable("the sidecar there did not greet") from error
 
-    def _begin(self, peer_id: PeerId) -> None:
+    def _begin(self, peer_id: PeerId, connection: Connection | None) -> None:
         link = self._links[peer_id] = Link(peer_id, DialPolicy(self._rng))
-        self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link))
+        self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, connection))
 
-    async def _keep_linked(self, link: Link) -> None:
+    async def _keep_linked(self, link: Link, connection: Connection | None) -> None:
         try:
-            while not link.policy.gives_up:
-                addresses = self._peers.addresses(link.peer_id)
-                async with self._dial_slots:
-                    connection = await self._first_answer(addresses, link.peer_id)
+            # One that was forgotten for another peer is dialled no more.
+            while not link.policy.gives_up and self._peers.status(link.peer_id) is not None:
+                connection = connection or await self._dial(link.peer_id)
                 if connection is not None:
                     await self._hold(link, connection)
+                    connection = None
                 await _sleep_unless_woken(link.woken, link.policy.failed())
         finally:
             del self._links[link.peer_id]
+
+    async def _dial(self, peer_id: PeerId) -> Connection | None:
+        async with self._dial_slots:
+            return await self._first_answer(self._peers.addresses(peer_id), peer_id)
 
     async def _first_answer(
         self, addresses: Iterable[Address], expected: PeerId | None

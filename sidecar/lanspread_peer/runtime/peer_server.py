@@ -52,6 +52,8 @@ class PeerServer:
         self._callers = callers
         self._counters = counters
         self._slots = UploadSlots()
+        # Apart, so that whoever wants to begin need not wait for those who are at it.
+        self._manifest_slots = UploadSlots()
         self._said = LogOnce()
 
     async def serve(self, connection: Connection, stream: Stream) -> None:
@@ -133,7 +135,7 @@ class PeerServer:
 
     async def _send_manifest(self, stream: Stream, request: messages.GetManifest) -> None:
         game = self._offered(request.content_id)
-        async with self._slots.slot():
+        async with self._manifest_slots.slot():
             await _send_slices(stream, memoryview(game.manifest_bytes))
 
     async def _send_game_file_data(self, stream: Stream, request: messages.GetGameFileData) -> None:

@@ -34,6 +34,7 @@ from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.peer_server import PeerServer
+from lanspread_peer.runtime.tasks import run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
@@ -113,10 +114,14 @@ class Sidecar:
             except BaseException:
                 lock.release()
                 raise
-            self._release_game_dir()
-            self._game_lock = lock
-            await self._library.open(game_dir)
-            self.events.emit(GameDirChanged(str(game_dir.root)))
+            # A caller who gives up in the middle must not leave half a library.
+            await run_to_end(self._switch(game_dir, lock))
+
+    async def _switch(self, game_dir: GameDir, lock: FolderLock) -> None:
+        self._release_game_dir()
+        self._game_lock = lock
+        await self._library.open(game_dir)
+        self.events.emit(GameDirChanged(str(game_dir.root)))
 
     def titles(self) -> list[Title]:
         return self._titles.titles()

@@ -6,7 +6,7 @@ neither. Closing it cancels what still runs and waits for the end.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
@@ -31,6 +31,18 @@ async def run_in_thread(work: Callable[..., _Result], *args: object, **kwargs: o
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({future})
         raise
+
+
+async def run_to_end(work: Awaitable[_Result]) -> _Result:
+    """The result of `work`, even if the caller is cancelled meanwhile; then that came too late."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()
 
 
 class TaskSet:

@@ -61,11 +61,6 @@ class GameDir:
         beneath.make_folders(self.root, OWN_FOLDER)
         return self.own
 
-    def free_bytes(self) -> int:
-        """What the disk has left for us; raises StorageError."""
-        with disk_errors("ask for the free space"):
-            return shutil.disk_usage(self.root).free
-
     def require_space(self, needed: int) -> None:
         """Raises DiskFull, metadata `needed` and `free`, unless a reserve stays free as well."""
         with disk_errors("ask for the free space"):

@@ -29,7 +29,7 @@ from lanspread_peer.storage import beneath
 from lanspread_peer.storage.found import FoundFile, FoundGame
 from lanspread_peer.storage.game_dir import GameDir, is_local_folder
 from lanspread_peer.storage.game_files import read_description, read_version
-from lanspread_peer.storage.stamp import INODE_MASK
+from lanspread_peer.storage.stamp import INODE_MASK, time_of
 
 # The keys, quotes and brackets of a manifest line, and the decimal size.
 _LINE_OVERHEAD_BYTES = 64
@@ -149,7 +149,7 @@ class _Walk:
                 except FileNotFoundError:
                     continue
                 if (
-                    file.mtime_ns == status.st_mtime_ns
+                    file.mtime_ns == time_of(status)
                     and file.size == status.st_size
                     and file.inode == status.st_ino & mask
                 ):
@@ -185,7 +185,7 @@ class _Walk:
         except FileNotFoundError:
             return
         inode = status.st_ino & self._inode_mask
-        self.files.append(FoundFile(path, normal, status.st_size, status.st_mtime_ns, inode))
+        self.files.append(FoundFile(path, normal, status.st_size, time_of(status), inode))
 
 
 def _is_reparse_point(entry: "os.DirEntry[str]") -> bool:

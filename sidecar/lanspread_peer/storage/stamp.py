@@ -4,8 +4,10 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-# What a signed 64-bit column holds; some disks number their files beyond that.
+# What a signed 64-bit column holds. Some disks number their files beyond that, and a file may be
+# dated to a year that no clock has shown.
 INODE_MASK = 2**63 - 1
+_MAX_TIME_NS = 2**63 - 1
 
 
 class Stamped(Protocol):
@@ -30,7 +32,12 @@ class Stamp:
 
 def stamp_of(status: os.stat_result) -> Stamp:
     """The stamp of a file's status."""
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino & INODE_MASK)
+    return Stamp(status.st_size, time_of(status), status.st_ino & INODE_MASK)
+
+
+def time_of(status: os.stat_result) -> int:
+    """The modification time in nanoseconds since 1970, within what an index holds."""
+    return max(-_MAX_TIME_NS, min(status.st_mtime_ns, _MAX_TIME_NS))
 
 
 def is_same(left: Stamped, right: Stamped) -> bool:

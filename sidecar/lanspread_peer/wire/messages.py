@@ -27,7 +27,6 @@ from lanspread_peer.model.limits import (
 )
 
 PROTOCOL_VERSION = 1
-ALPN = "lanspread/1"
 
 # The byte limits bound the characters here, as no character is shorter than a byte.
 GameIdText = Annotated[str, Meta(min_length=1, max_length=MAX_GAME_ID_BYTES)]

@@ -64,6 +64,21 @@ def test_a_delta_adds_changes_and_removes(peers: PeerDb) -> None:
     assert peers.game_keys() == {AOE2, game_key("quake")}
 
 
+def test_every_game_that_a_delta_removes_is_gone(peers: PeerDb) -> None:
+    peers.library_replaced(peer_id(1), "d1", [summary(name) for name in ("a", "b", "c", "d")])
+    removed = map(game_key, ["b", "D"])
+    assert peers.library_changed(peer_id(1), "d2", [], removed) == {game_key("b"), game_key("d")}
+    assert peers.game_keys() == {game_key("a"), game_key("c")}
+
+
+def test_a_library_that_an_answer_contradicts_is_asked_for_again(peers: PeerDb) -> None:
+    peers.library_replaced(peer_id(1), "d1", [summary()])
+    peers.game_answered(peer_id(1), AOE2, summary())
+    assert peers.library_digest(peer_id(1)) == "d1"
+    peers.game_answered(peer_id(1), AOE2, None)
+    assert peers.library_digest(peer_id(1)) == ""
+
+
 def test_a_lost_peer_holds_nothing(peers: PeerDb) -> None:
     peers.library_replaced(peer_id(1), "d1", [summary()])
     assert peers.lost(peer_id(1), now=5.0) == {AOE2}
@@ -123,9 +138,7 @@ def test_a_database_full_of_connected_peers_takes_no_more() -> None:
 
 
 def test_peers_that_are_gone_long_are_forgotten(peers: PeerDb) -> None:
-    assert peers.next_deadline() is None
     peers.lost(peer_id(1), now=10.0)
-    assert peers.next_deadline() == 10.0 + FORGET_AFTER_S
     peers.forget_stale(now=10.0 + FORGET_AFTER_S)
     assert peers.status(peer_id(1)) is not None
     peers.forget_stale(now=10.1 + FORGET_AFTER_S)

@@ -74,6 +74,13 @@ def test_of_one_content_most_peers_word_counts() -> None:
     assert title.name == "Age of Empires"
 
 
+def test_one_doubtful_word_does_not_spoil_a_variant() -> None:
+    for doubtful in ("", "99990101"):
+        holders = {peer_id(1): summary(version="20240101"), peer_id(2): summary(version=doubtful)}
+        [variant] = variants_of(holders, today=TODAY)
+        assert (variant.version, variant.doubt) == ("20240101", "")
+
+
 def test_the_local_name_wins_over_what_peers_say() -> None:
     title = make_title(local(name="Mine"), {peer_id(1): summary(name="Theirs")}, today=TODAY)
     assert title is not None

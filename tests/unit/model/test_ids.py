@@ -7,7 +7,6 @@ import pytest
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.ids import (
     game_key,
-    game_root,
     parse_content_id,
     parse_game_id,
     parse_instance_id,
@@ -60,7 +59,6 @@ def test_anything_but_32_lower_case_hex_digits_is_no_instance_id(text: str) -> N
 )
 def test_a_folder_name_is_a_game_id(text: str) -> None:
     assert parse_game_id(text) == text
-    assert game_root(parse_game_id(text)) == text
 
 
 def test_a_game_id_is_kept_in_nfc() -> None:

@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -119,13 +120,16 @@ def test_a_file_that_is_gone_is_stale(game_dir: GameDir, game: IndexedGame) -> N
 def test_threads_read_one_file_and_a_close_harms_none(game_dir: GameDir, game: IndexedGame) -> None:
     served = open_served(game_dir, game, "aoe2.eti")
 
+    closing = Event()
+
     def read(number: int) -> bool:
         if number == 300:
+            closing.set()
             served.close()
         try:
             return served.read(number, 5000) == ETI[number : number + 5000]
         except StorageError:
-            return number > 200
+            return closing.is_set()
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(400)))

@@ -1,0 +1,252 @@
+"""A peer made of hand-made answers on the real transport: honest until a test changes some.
+
+Every request is remembered, so that a test can count who was asked for what, how often.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias, TypeVar
+
+from lanspread_peer.model.errors import ConnectionLost, Stalled, StreamReset
+from lanspread_peer.model.ids import ContentId, InstanceId, PeerId
+from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.quic_endpoint import QuicTransport
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.codec import decode_request, encode
+from lanspread_peer.wire.manifest_codec import content_id_of, encode_manifest
+from lanspread_peer.wire.messages import Message
+from support.manifests import game_manifest
+from support.quic_pair import make_key
+from support.quic_party import LOOPBACK, receive_all
+
+Answer: TypeAlias = "Callable[[HostilePeer, Stream, Message], Awaitable[None]]"
+_Request = TypeVar("_Request", bound=Message)
+
+
+class Offer:
+    """A game that the peer offers: its files, manifest, and line in the library."""
+
+    def __init__(self, game_id: str, files: Mapping[str, bytes], version: str) -> None:
+        self.files = files
+        self.manifest: Manifest = game_manifest(files)
+        self.manifest_bytes = encode_manifest(self.manifest)
+        self.content_id: ContentId = content_id_of(self.manifest_bytes)
+        totals = self.manifest.totals
+        self.totals = messages.GameTotals(totals.bytes, totals.files, totals.chunks)
+        self.line = messages.GameLine(game_id, version, self.content_id, totals.bytes, totals.files)
+
+
+class HostilePeer:
+    """One peer; `answers` says, by the request's type, who answers it instead of `honest`."""
+
+    def __init__(self) -> None:
+        self.answers: dict[type[Message], Answer] = {}
+        self.requests: list[Message] = []
+        self.accepted: list[Connection] = []
+        self.offers: dict[str, Offer] = {}
+        self.digest = ""
+        self.name = "hostile"
+        self.listen_port = 0
+        self._key = make_key()
+        self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self._key))
+        self.instance = InstanceId("ab" * 16)
+        self.transport: QuicTransport
+
+    @classmethod
+    def open(cls) -> "HostilePeer":
+        """A peer that listens on a free port."""
+        peer = cls()
+        peer.transport = QuicTransport.open(
+            bind=LOOPBACK,
+            port=0,
+            key=peer._key,
+            on_stream=peer._serve,
+            on_connection=peer.accepted.append,
+        )
+        peer.listen_port = peer.transport.port
+        return peer
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return Address(LOOPBACK, self.transport.port)
+
+    def offer(self, game_id: str, files: Mapping[str, bytes], version: str = "20240229") -> Offer:
+        """Offer a game from now on; a new digest says so."""
+        made = Offer(game_id, files, version)
+        self.offers[game_id] = made
+        self.digest = f"{len(self.offers):064x}"
+        return made
+
+    def offered(self, content_id: str) -> Offer:
+        """The offer with this content."""
+        return next(each for each in self.offers.values() if each.content_id == content_id)
+
+    def asked(self, kind: type[_Request]) -> list[_Request]:
+        """The requests of one kind so far."""
+        return [request for request in self.requests if isinstance(request, kind)]
+
+    async def dial(self, address: Address | str) -> Connection:
+        """A connection of its own to a sidecar."""
+        if isinstance(address, str):
+            host, _, port = address.rpartition(":")
+            address = Address(host, int(port))
+        return await self.transport.dial(address, None)
+
+    def hello(self) -> messages.Hello:
+        """What it says first when it calls."""
+        ack = self.hello_ack()
+        return messages.Hello(
+            ack.peer_id, ack.instance, ack.name, 1, 1, ack.listen_port, ack.library_digest
+        )
+
+    def hello_ack(self) -> messages.HelloAck:
+        """What it answers when it is called."""
+        return messages.HelloAck(
+            self.peer_id, self.instance, self.name, 1, 1, self.listen_port, self.digest
+        )
+
+    def slow_down(self, seconds: float) -> None:
+        """Wait so long before each answer with bytes of a file."""
+        self.answers[messages.GetGameFileChunk] = slowed(seconds)
+
+    async def close(self) -> None:
+        """Hang up and stop listening."""
+        await self.transport.close()
+
+    async def _serve(self, _connection: Connection, stream: Stream) -> None:
+        request = decode_request(await receive_all(stream))
+        self.requests.append(request)
+        try:
+            await self.answers.get(type(request), honest)(self, stream, request)
+        except (StreamReset, ConnectionLost, Stalled):
+            # Whom it lies to may hang up.
+            return
+
+
+async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
+    """The answer of a peer that keeps the protocol."""
+    match request:
+        case messages.GetManifest():
+            await stream.send(peer.offered(request.content_id).manifest_bytes, end=True)
+        case messages.GetGameFileChunk() | messages.GetGameFileData():
+            await stream.send(bytes_asked(peer, request), end=True)
+        case _:
+            await stream.send(encode(_message_for(peer, request)), end=True)
+
+
+def bytes_asked(
+    peer: HostilePeer, request: messages.GetGameFileChunk | messages.GetGameFileData
+) -> bytes:
+    """The right bytes."""
+    data = peer.offered(request.content_id).files[request.relative_path]
+    if isinstance(request, messages.GetGameFileData):
+        return data
+    return data[request.offset : request.offset + request.length]
+
+
+def _message_for(peer: HostilePeer, request: Message) -> Message:
+    offers = peer.offers.values()
+    match request:
+        case messages.Hello():
+            return peer.hello_ack()
+        case messages.Ping():
+            return messages.Pong(peer.digest)
+        case messages.ListGames(known_digest=known):
+            if known == peer.digest:
+                return messages.NotModified()
+            return messages.Games(peer.digest, [offer.line for offer in offers])
+        case messages.GetGame(id=game_id):
+            for offer in offers:
+                if offer.line.id == game_id:
+                    return messages.Game(offer.line, offer.content_id, offer.totals)
+            return messages.NotFound()
+        case messages.GetPeers():
+            return messages.Peers([])
+        case messages.Goodbye():
+            return messages.Bye()
+        case _:
+            return messages.Unsupported()
+
+
+# Answers for the table.
+
+
+async def silent(_peer: HostilePeer, _stream: Stream, _request: Message) -> None:
+    """Take the request and never say a word."""
+    await asyncio.Event().wait()
+
+
+async def endless(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
+    """Send for as long as somebody takes it."""
+    while True:
+        await stream.send(bytes(UPLOAD_SLICE_BYTES))
+
+
+async def dripping(peer: HostilePeer, stream: Stream, request: Message) -> None:
+    """The right bytes, one now and then."""
+    assert isinstance(request, messages.GetGameFileChunk | messages.GetGameFileData)
+    for byte in bytes_asked(peer, request):
+        await stream.send(bytes([byte]))
+        await asyncio.sleep(0.05)
+    await stream.send(b"", end=True)
+
+
+async def wrong_bytes(_peer: HostilePeer, stream: Stream, request: Message) -> None:
+    """As many bytes as were asked for, and all of them wrong."""
+    assert isinstance(request, messages.GetGameFileChunk)
+    await stream.send(b"\xee" * request.length, end=True)
+
+
+def altered(change: Callable[[bytes], bytes]) -> Answer:
+    """The right bytes after a change."""
+
+    async def answer(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        assert isinstance(request, messages.GetGameFileChunk | messages.GetGameFileData)
+        await stream.send(change(bytes_asked(peer, request)), end=True)
+
+    return answer
+
+
+def saying(data: bytes | Message) -> Answer:
+    """Always these bytes, or this message."""
+    sent = encode(data) if isinstance(data, Message) else data
+
+    async def answer(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
+        await stream.send(sent, end=True)
+
+    return answer
+
+
+def resetting(code: int) -> Answer:
+    """Cut the stream with a code."""
+
+    async def answer(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
+        stream.reset(code)
+
+    return answer
+
+
+def halfway(code: int) -> Answer:
+    """Half of the right bytes, then a cut with a code."""
+
+    async def answer(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        assert isinstance(request, messages.GetGameFileChunk)
+        await stream.send(bytes_asked(peer, request)[: request.length // 2])
+        stream.reset(code)
+
+    return answer
+
+
+def slowed(seconds: float) -> Answer:
+    """Honest, after a pause."""
+
+    async def answer(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        await asyncio.sleep(seconds)
+        await honest(peer, stream, request)
+
+    return answer
