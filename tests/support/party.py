@@ -35,7 +35,7 @@ def make_game(mib: int = 6, *, version: str = "20240229", seed: int = 1) -> dict
     }
 
 
-async def until(condition: Callable[[], _Result], within: float = 5.0) -> _Result:
+async def until(condition: Callable[[], _Result], within: float = 30.0) -> _Result:
     """The condition's value once that is true; fails the test when it takes longer."""
     deadline = asyncio.get_running_loop().time() + within
     while not (value := condition()):
@@ -76,7 +76,7 @@ class EventRecord:
         self,
         kind: type[_EventType],
         matches: Callable[[_EventType], bool] = lambda _: True,
-        within: float = 5.0,
+        within: float = 30.0,
     ) -> _EventType:
         """The first matching event, past or to come."""
 

@@ -72,7 +72,10 @@ class _Follower:
     async def ask_for_peers(self, on_hints: Callable[[messages.Peers], None]) -> None:
         """Let the peer tell whom it knows."""
         try:
-            on_hints(await ask(self._connection, messages.GetPeers(), messages.Peers))
+            answer = await ask(
+                self._connection, messages.GetPeers(), messages.Peers, timeout_s=PING_TIMEOUT_S
+            )
+            on_hints(answer)
         except errors.LanspreadError:
             # Hints are a courtesy; whether the peer lives is for the ping to find out.
             return
@@ -114,6 +117,9 @@ class _Follower:
             pong = await ask(
                 self._connection, messages.Ping(), messages.Pong, timeout_s=PING_TIMEOUT_S
             )
+        except errors.Busy:
+            # All streams are in use, so the line is anything but idle.
+            self._liveness.heard(now=monotonic_s())
         except errors.LanspreadError:
             self._liveness.handle_timeout(now=sent_at + PING_TIMEOUT_S)
         else:
