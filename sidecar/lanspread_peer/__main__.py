@@ -62,14 +62,14 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
         raise click.BadParameter(
             f"{path}: unknown key {unknown[0]!r}; known are {known}", context, parameter
         )
-    context.default_map = {**(context.default_map or {}), **_as_flags(content)}
-
-
-def _as_flags(content: dict[str, object]) -> dict[str, object]:
-    flags = dict(content)
-    if "mdns" in flags:
-        flags["no_mdns"] = not flags.pop("mdns")
-    return flags
+    # These two would be taken for something else without a word.
+    if not isinstance(content.get("mdns", True), bool):
+        raise click.BadParameter(f"{path}: mdns: expected true or false", context, parameter)
+    if not isinstance(content.get("peer", []), list):
+        raise click.BadParameter(f"{path}: peer: expected a list", context, parameter)
+    if "mdns" in content:
+        content["no_mdns"] = not content.pop("mdns")
+    context.default_map = {**(context.default_map or {}), **content}
 
 
 @main.command("serve")

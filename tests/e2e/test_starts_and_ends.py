@@ -93,6 +93,14 @@ def test_a_config_file_with_an_unknown_key_is_exit_2_and_names_it(tmp_path: Path
     assert "colour" in ended.stderr
 
 
+@pytest.mark.parametrize("line", ['mdns = "no"', 'peer = "host:1"', "name = ["])
+def test_a_config_value_of_the_wrong_kind_is_exit_2(tmp_path: Path, line: str) -> None:
+    config = tmp_path / "lanspread.toml"
+    config.write_text(line)
+    ended = serve(tmp_path, "--config", str(config))
+    assert ended.returncode == 2, ended.stderr
+
+
 def test_flags_win_over_the_config_file(tmp_path: Path) -> None:
     config = tmp_path / "lanspread.toml"
     config.write_text('name = "from the file"\nmdns = false\npatience_s = 5.0\n')
