@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,24 +215,42 @@ async def test_shutdown_waits_until_the_sidecar_is_gone(
     assert await running == {"instance_id": INSTANCE, "ended": True}
 
 
-async def open_command(state_dir: Path, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "lanspread_client.cli", "--state-dir", str(state_dir)),
+# Whoever runs the tests in the background lets them ignore Ctrl-C, which children inherit.
+_WITH_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from lanspread_client.cli import main
+main()
+"""
+
+
+@asynccontextmanager
+async def open_command(
+    state_dir: Path, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _WITH_CTRL_C, "--state-dir", str(state_dir)),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def test_ctrl_c_cancels_the_download_and_says_so(
     state_dir: Path, sidecar: ScriptedSidecar
 ) -> None:
     sidecar.end_as = None
-    process = await open_command(state_dir, "get", "aoe2", "--json")
-    assert process.stdout is not None
-    assert json.loads(await process.stdout.readline())["state"] == "DOWNLOAD_STATE_RUNNING"
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = await asyncio.wait_for(process.communicate(), 20)
+    async with open_command(state_dir, "get", "aoe2", "--json") as process:
+        assert process.stdout is not None
+        assert json.loads(await process.stdout.readline())["state"] == "DOWNLOAD_STATE_RUNNING"
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
     assert json.loads(stdout.splitlines()[-1])["state"] == "DOWNLOAD_STATE_CANCELLED"
     assert stderr.decode().splitlines() == [
@@ -244,11 +263,11 @@ async def test_ctrl_c_cancels_the_download_and_says_so(
 async def test_events_end_in_silence_when_the_sidecar_does(
     server: ControlServer, state_dir: Path
 ) -> None:
-    process = await open_command(state_dir, "events", "--json")
-    assert process.stdout is not None
-    await process.stdout.readline()
-    await server.stop(2)
-    _, stderr = await asyncio.wait_for(process.communicate(), 20)
+    async with open_command(state_dir, "events", "--json") as process:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        await server.stop(2)
+        _, stderr = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, stderr) == (0, b"")
 
 
