@@ -35,6 +35,7 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.DownloadNotFound: grpc.StatusCode.NOT_FOUND,
     errors.DownloadActive: grpc.StatusCode.FAILED_PRECONDITION,
     errors.GameIndexing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ShuttingDown: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AlreadyDownloaded: grpc.StatusCode.ALREADY_EXISTS,
     errors.GameDirUnusable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AlreadyRunning: grpc.StatusCode.FAILED_PRECONDITION,

@@ -104,6 +104,12 @@ class GameDirUnusable(RequestError):
     reason = "GAME_DIR_UNUSABLE"
 
 
+class ShuttingDown(RequestError):
+    """The sidecar is about to end and begins nothing more."""
+
+    reason = "SHUTTING_DOWN"
+
+
 class AlreadyRunning(RequestError):
     """Another sidecar holds the state folder or the game folder."""
 

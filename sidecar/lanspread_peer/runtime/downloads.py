@@ -53,7 +53,7 @@ class Downloads:
             while plan.game_dir != self._surroundings.library.game_dir:
                 plan = await self._plan(request)
             if self._is_closed:
-                raise errors.RequestError("the sidecar is shutting down")
+                raise errors.ShuttingDown("the sidecar is shutting down")
             return self._begin(plan, request.request_id)
 
     async def cancel(self, download_id: DownloadId) -> DownloadStatus:
