@@ -1,12 +1,22 @@
-"""What the tests of whole sidecars share."""
+"""What the tests of whole sidecars share, and those of the control server."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
+from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
+from lanspread_peer.control.server import ControlServer
+from support.control import TOKEN, open_channel
+from support.memory_sidecar import MemorySidecar
 from support.party import Party
+
+if TYPE_CHECKING:
+    # Its stub file alone knows it.
+    from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceAsyncStub
 
 
 @pytest.fixture
@@ -19,3 +29,32 @@ async def party(tmp_path: Path) -> AsyncIterator[Party]:
     finally:
         await made.close()
     assert asyncio.all_tasks() - before - {asyncio.current_task()} == set()
+
+
+@pytest.fixture
+def sidecar() -> MemorySidecar:
+    """What the control server of a test drives."""
+    return MemorySidecar()
+
+
+@pytest.fixture(params=["", "127.0.0.1:0"], ids=["unix", "tcp"])
+async def server(
+    request: pytest.FixtureRequest, sidecar: MemorySidecar
+) -> AsyncIterator[ControlServer]:
+    """A real control server, once on each kind of address."""
+    running = await ControlServer.start(sidecar, request.param, TOKEN)
+    yield running
+    await running.stop(0)
+
+
+@pytest.fixture
+async def channel(server: ControlServer) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to that server."""
+    async with open_channel(server.address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> "PeerServiceAsyncStub":
+    """The service, as a client of grpcio sees it."""
+    return PeerServiceStub(channel)

@@ -64,7 +64,7 @@ async def test_events_come_in_order_and_the_end_is_told_once(party: Party) -> No
     events = party.events(downloader)
     status = await download(downloader)
     await events.wait_for(ScanFinished, lambda scan: scan.games == 1)
-    assert events.of_download(status.id) == ["DownloadBegan", "DownloadFinished"]
+    assert await events.final(status.id) == ["DownloadBegan", "DownloadFinished"]
     began, finished = events.of(DownloadBegan)[0].download, events.of(DownloadFinished)[0].download
     assert (began.state, began.done_bytes) == (DownloadState.RUNNING, 0)
     assert finished.state is DownloadState.FINISHED

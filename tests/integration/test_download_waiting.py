@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import DownloadFailedEvent, DownloadProgressed
+from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
-from support.hostile_peer import HostilePeer, silent
+from lanspread_peer.wire.messages import Message
+from support.hostile_peer import HostilePeer, honest, silent
 from support.party import (
     AOE2,
     MIB,
@@ -36,7 +38,7 @@ async def test_without_a_source_it_waits_and_then_fails(party: Party) -> None:
     await wait_bytes(downloader, download_id)
     await party.end(source)
     await until(lambda: downloader.download(download_id).state is DownloadState.WAITING)
-    status = await wait_done(downloader, download_id, within=2.0)
+    status = await wait_done(downloader, download_id)
     assert (status.state, status.error_code) == (DownloadState.FAILED, "NO_SOURCE")
     events = party.events(downloader)
     failed = await events.wait_for(DownloadFailedEvent)
@@ -86,11 +88,17 @@ async def test_one_of_two_sources_may_go_away_in_mid_download(party: Party) -> N
 
 
 async def test_a_source_that_appears_in_mid_download_is_used(party: Party) -> None:
-    source = await slow_source(party)
+    source = await party.hostile({AOE2: GAME})
+    left = iter(range(2))
+
+    async def two_chunks(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        # Enough to have a share, and never the whole game, however late the other comes.
+        await (silent if next(left, None) is None else honest)(peer, stream, request)
+
+    source.answers[messages.GetGameFileChunk] = two_chunks
     downloader = await party.downloader(source)
     download_id = await start_download(downloader)
     await wait_bytes(downloader, download_id)
-    source.slow_down(1.0)
     helper = await party.start("helper", {AOE2: GAME})
     await downloader.add_peer(address_of(helper))
     status = await wait_done(downloader, download_id)

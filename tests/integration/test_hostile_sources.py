@@ -253,5 +253,5 @@ async def test_a_cut_request_is_cut_at_the_source_at_once(party: Party) -> None:
     liar.answers[FETCH] = watched
     downloader = await party.downloader(liar, patience_s=0.5)
     await start_download(downloader)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(4):
         await ended.wait()

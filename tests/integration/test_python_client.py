@@ -183,10 +183,10 @@ async def test_a_sidecar_that_ends_in_mid_download_is_an_error(
     server: ControlServer, client: Client
 ) -> None:
     downloads = client.download("game1")
-    await asyncio.wait_for(anext(downloads), 5)
+    await asyncio.wait_for(anext(downloads), 20)
     await server.stop(0.5)
     with pytest.raises(LanspreadError) as caught:
-        await asyncio.wait_for(anext(downloads), 5)
+        await asyncio.wait_for(anext(downloads), 20)
     assert caught.value.reason == "STREAM_ENDED"
 
 

@@ -51,13 +51,14 @@ async def test_nothing_is_left_when_it_has_ended(party: Party) -> None:
     downloader = await party.downloader(source)
     await download(downloader)
     assert asyncio.all_tasks() > tasks
-    assert set(psutil.Process().net_connections()) > sockets
+    assert set(psutil.Process().net_connections()) - sockets
     folders = [party.games(name) / ".lanspread" for name in ("source", "downloader")]
     folders += [party.root / name / "state" for name in ("source", "downloader")]
     await party.close()
     assert asyncio.all_tasks() == tasks
-    assert other_threads() == threads
-    assert set(psutil.Process().net_connections()) == sockets
+    # What earlier tests left to end by itself may end meanwhile.
+    assert other_threads() <= threads
+    assert set(psutil.Process().net_connections()) <= sockets
     assert {each for each in open_files() - files if str(party.root) in each} == set()
     for folder in folders:
         lock_folder(folder, "folder").release()
@@ -180,4 +181,4 @@ async def test_waiting_for_the_shutdown_ends_when_it_is_asked_for(party: Party) 
     await asyncio.sleep(0)
     assert not waiting.done()
     sidecar.request_shutdown()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 10)

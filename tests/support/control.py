@@ -31,7 +31,7 @@ def info_of(error: grpc.aio.AioRpcError) -> ErrorInfo:
 
 
 async def read(events: Events) -> events_pb2.WatchEventsResponse:
-    message = await asyncio.wait_for(events.read(), 5)
+    message = await asyncio.wait_for(events.read(), 30)
     assert isinstance(message, events_pb2.WatchEventsResponse)
     return message
 

@@ -42,7 +42,7 @@ def hub(clock: TurnedClock) -> EventHub:
 
 
 async def read(subscription: Subscription) -> Delivery:
-    delivery = await asyncio.wait_for(subscription.next(), 5)
+    delivery = await asyncio.wait_for(subscription.next(), 20)
     assert delivery is not None
     return delivery
 
@@ -81,7 +81,7 @@ async def test_a_subscription_waits_for_what_comes(hub: EventHub) -> None:
 
 
 async def read_future(future: "asyncio.Future[Delivery | None]") -> Delivery:
-    delivery = await asyncio.wait_for(future, 5)
+    delivery = await asyncio.wait_for(future, 20)
     assert delivery is not None
     return delivery
 
@@ -199,4 +199,4 @@ async def test_an_end_ends_streams_that_wait(hub: EventHub) -> None:
     waiting = asyncio.ensure_future(hub.subscribe().next())
     await asyncio.sleep(0)
     hub.end()
-    assert await asyncio.wait_for(waiting, 5) is None
+    assert await asyncio.wait_for(waiting, 20) is None
