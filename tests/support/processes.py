@@ -13,7 +13,8 @@ from typing import Any, Self, TypeVar
 import psutil
 
 from lanspread.peer.v1.types_pb2 import Download, Status
-from lanspread_client import LanspreadError, SyncClient
+from lanspread_client import LanspreadError, SyncClient, read_runtime_file
+from lanspread_peer.control.listen import remove_private_socket
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 30.0
@@ -69,9 +70,12 @@ class SidecarProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.kill()
         if error is not None:
+            self.kill()
             sys.stderr.write(f"--- log of {self.name}\n{self.log}\n")
+        elif self.process.poll() is None:
+            assert self.end() == 0, self.log
+        self._remove_socket()
 
     def command(self) -> list[str]:
         """The command line of the process."""
@@ -176,6 +180,11 @@ class SidecarProcess:
             return download if download.done_bytes >= share * download.total_bytes else None
 
         return wait_for(f"{share:.0%} of the download", look)
+
+    def _remove_socket(self) -> None:
+        # One that was killed cannot, and here nothing starts after it that would.
+        with contextlib.suppress(LanspreadError):
+            remove_private_socket(read_runtime_file(self.state).address)
 
     def _status_or_end(self) -> Status | None:
         assert self.process.poll() is None, f"{self.name} ended: {self.log}"
