@@ -48,12 +48,11 @@ async def run_to_end(work: Awaitable[_Result]) -> _Result:
 class TaskSet:
     """The background tasks of one owner."""
 
-    def __init__(self, on_crash: Callable[[BaseException], None] | None = None) -> None:
+    def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._on_crash = on_crash
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run `work` in the background; a crash is logged and reported."""
+        """Run `work` in the background; a crash is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -74,5 +73,3 @@ class TaskSet:
         if error is None:
             return
         _log.error("task crashed", task=task.get_name(), exc_info=error)
-        if self._on_crash:
-            self._on_crash(error)

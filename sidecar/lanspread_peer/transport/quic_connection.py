@@ -86,11 +86,6 @@ class PeerConnection:
         """Whether the connection is over."""
         return self._ended.done()
 
-    @property
-    def is_established(self) -> bool:
-        """Whether the handshake is complete."""
-        return self._established.done()
-
     def open_stream(self) -> PeerStream:
         """See `transport.base.Connection.open_stream`."""
         if self._ended.done():

@@ -20,7 +20,6 @@ from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import (
     CONNECTION_LIMIT_FRAME_CAPACITY,
-    END_STATES,
     MAX_STREAM_DATA_FRAME_CAPACITY,
     Limit,
     QuicConnection,
@@ -88,11 +87,6 @@ class CreditedConnection(QuicConnection):
         The library's own event comes only after the closing period, seconds later.
         """
         return self._close_event
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing more will be sent: the closing datagram, if any, is out."""
-        return self._state in END_STATES
 
     def peer_certificate(self) -> Certificate | None:
         """The certificate whose key the other end proved to have; None before that."""
