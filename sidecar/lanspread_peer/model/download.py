@@ -35,6 +35,32 @@ class DownloadRequest:
     request_id: str = ""
 
 
+class StagedState(Enum):
+    """What the next start does with a staging: go on, wait for a command, or leave it lying."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedDownload:
+    """What a staging is for, so that its download can go on after any stop.
+
+    `folder` is the name on disk of the game's folder; `paths` is None for all files.
+    """
+
+    id: DownloadId
+    game_id: GameId
+    folder: str
+    content_id: ContentId
+    version: Version
+    paths: tuple[str, ...] | None
+    request_id: str
+    started_at_unix_s: float
+    state: StagedState
+
+
 @dataclass(frozen=True, slots=True)
 class SourceShare:
     """What one source has given to a download."""
