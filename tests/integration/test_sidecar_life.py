@@ -141,11 +141,15 @@ async def test_a_start_that_fails_leaves_nothing(party: Party) -> None:
     await party.start("sidecar")
 
 
-async def test_a_staging_that_a_crash_left_is_cleared_at_the_start(party: Party) -> None:
-    left = party.games("sidecar") / ".lanspread" / "staging" / "old" / "files"
-    make_files(left, {"aoe2.eti": b"half"})
+async def test_a_start_keeps_what_a_crash_left_of_downloads_and_clears_its_scratch(
+    party: Party,
+) -> None:
+    own = party.games("sidecar") / ".lanspread"
+    make_files(own / "staging/old/files", {"aoe2.eti": b"half"})
+    make_files(own / "scratch/half", {"deleted": b"half"})
     await party.start("sidecar")
-    assert list(left.parents[1].iterdir()) == []
+    assert (own / "staging/old/files/aoe2.eti").read_bytes() == b"half"
+    assert list((own / "scratch").iterdir()) == []
 
 
 async def test_the_status_says_what_it_is_and_did(party: Party) -> None:

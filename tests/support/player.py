@@ -11,7 +11,7 @@ from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.moves import Step
 from lanspread_peer.storage.publish import PublishResult, publish
 from lanspread_peer.storage.records import already_right, obsolete_files
-from lanspread_peer.storage.staging import Staging
+from support.stagings import new_staging
 from support.storage_folders import fill_staging, index_game, make_files, snapshot
 
 OLD: Mapping[str, bytes] = {
@@ -64,7 +64,7 @@ class Player:
         wanted = [f for f in manifest.files if select is None or f.path in select]
         right = already_right(self.game_dir, "aoe2", manifest, self.index)
         files = [entry for entry in wanted if entry.path not in right]
-        staging = Staging.create(self.game_dir, f"d{self.downloads}", files)
+        staging = new_staging(self.game_dir, manifest, f"d{self.downloads}", files=files)
         try:
             fill_staging(staging, game)
             return publish(

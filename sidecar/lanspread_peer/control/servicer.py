@@ -28,11 +28,11 @@ from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.errors import EmptySelection, InvalidField
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, parse_content_id, parse_game_id
+from lanspread_peer.model.limits import MAX_ID_CHARACTERS
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.runtime.clock import unix_s
 
 _FILES = "files:"
-_MAX_ID_CHARACTERS = 128
 
 
 class Servicer(PeerServiceServicer):
@@ -231,6 +231,6 @@ def _download_id(text: str) -> DownloadId:
 
 
 def _bounded_id(text: str, field: str) -> str:
-    if len(text) > _MAX_ID_CHARACTERS:
-        raise InvalidField(field, f"at most {_MAX_ID_CHARACTERS} characters")
+    if len(text) > MAX_ID_CHARACTERS:
+        raise InvalidField(field, f"at most {MAX_ID_CHARACTERS} characters")
     return text

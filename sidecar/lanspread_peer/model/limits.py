@@ -85,6 +85,13 @@ FREE_SPACE_RESERVE_BYTES = 256 * MIB
 FREE_SPACE_RESERVE_PERCENT = 5
 # Far below the 256 descriptors that macOS gives a process, however many files a game has.
 MAX_OPEN_STAGING_FILES = 64
+# What a staging says of its download; it may name as many paths as a manifest has.
+MAX_STAGED_JSON_BYTES = MAX_MANIFEST_BYTES
+# A staging's record names each chunk once, in at most 8 bytes of the million a manifest can have,
+# and each group sync adds a line of 20 bytes: a year of them.
+MAX_STAGING_RECORD_BYTES = 64 * MIB
+# Ids that clients and we ourselves make up; ours have 32.
+MAX_ID_CHARACTERS = 128
 # Our own small files in the state folder; the largest of them is well below 4 KiB.
 MAX_STATE_FILE_BYTES = 64 * KIB
 # Hashes are written down this often, so that little is hashed again after a kill.

@@ -12,7 +12,13 @@ import structlog
 
 from lanspread_peer.core.download import Download
 from lanspread_peer.model import errors
-from lanspread_peer.model.download import DownloadState, DownloadStatus, SourceShare
+from lanspread_peer.model.download import (
+    DownloadState,
+    DownloadStatus,
+    SourceShare,
+    StagedDownload,
+    StagedState,
+)
 from lanspread_peer.model.events import (
     DownloadBegan,
     DownloadCancelled,
@@ -173,16 +179,34 @@ class DownloadJob:
             await run_to_end(self._discard(staging))
 
     async def _create_staging(self) -> Staging:
-        plan = self._plan
-        creation = asyncio.ensure_future(
-            run_in_thread(Staging.create, plan.game_dir, self.id, plan.fetched_files)
-        )
+        creation = asyncio.ensure_future(run_in_thread(self._make_staging))
         try:
             return await asyncio.shield(creation)
         except asyncio.CancelledError:
             # The thread goes on, so there is a staging to take away in the end.
             await run_to_end(self._discard(await run_to_end(creation)))
             raise
+
+    def _make_staging(self) -> Staging:
+        plan = self._plan
+        staged = StagedDownload(
+            id=self.id,
+            game_id=plan.game_id,
+            folder=plan.folder,
+            content_id=plan.variant.content_id,
+            version=plan.variant.version,
+            paths=tuple(entry.path for entry in plan.files),
+            request_id="",
+            started_at_unix_s=self._started_at_unix_s,
+            state=StagedState.ENDED,
+        )
+        staging = Staging.create(plan.game_dir, staged, plan.manifest)
+        try:
+            staging.prepare(plan.fetched_files)
+        except BaseException:
+            staging.discard()
+            raise
+        return staging
 
     async def _discard(self, staging: Staging) -> None:
         try:

@@ -40,7 +40,7 @@ from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.locks import FolderLock, lock_folder
 from lanspread_peer.storage.node_key import load_or_create_key
-from lanspread_peer.storage.staging import clear_stale
+from lanspread_peer.storage.scratch import clear_scratch
 from lanspread_peer.storage.state_dir import open_state_dir
 
 _log = structlog.get_logger(__name__)
@@ -253,7 +253,7 @@ class Sidecar:
 def _lock_game_dir(game_dir: GameDir) -> FolderLock:
     lock = lock_folder(game_dir.make_own(), "game folder")
     try:
-        clear_stale(game_dir)
+        clear_scratch(game_dir)
     except BaseException:
         lock.release()
         raise

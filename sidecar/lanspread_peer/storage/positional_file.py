@@ -31,14 +31,35 @@ class PositionalFile:
                 rest = rest[written:]
                 offset += written
 
+    def data_range(self, offset: int) -> tuple[int, int] | None:
+        """Start and end of the next data from `offset` on, or None when only a hole follows.
+
+        Many file systems, and Windows here, say that there is data up to the end.
+        """
+        with self._lock:
+            descriptor = self._open_descriptor()
+            if sys.platform == "win32":
+                return offset, os.fstat(descriptor).st_size
+            try:
+                start = os.lseek(descriptor, offset, os.SEEK_DATA)
+                return start, os.lseek(descriptor, start, os.SEEK_HOLE)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return None
+                raise
+
     def stat(self) -> os.stat_result:
         with self._lock:
             return os.fstat(self._open_descriptor())
 
     def sync(self) -> None:
-        """Wait until the disk has what was written."""
+        """Wait until the disk has what was written before; writes go on meanwhile."""
         with self._lock:
-            os.fsync(self._open_descriptor())
+            descriptor = os.dup(self._open_descriptor())
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def make_executable(self) -> None:
         """Let whoever may read the file run it; Windows has no such bit."""

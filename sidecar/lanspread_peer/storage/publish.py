@@ -26,9 +26,9 @@ from lanspread_peer.storage.publish_plan import (
     plan_publish,
 )
 from lanspread_peer.storage.records import already_right, own_files, read_record, record_path
+from lanspread_peer.storage.scratch import bury
 from lanspread_peer.storage.staging import Staging
 from lanspread_peer.storage.stamp import stamp_of
-from lanspread_peer.wire.manifest_codec import encode_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def publish(
         old_record=read_record(game_dir, folder),
         has_old_record=beneath.stat(game_dir.root, record_path(folder)) is not None,
         staged=f"{staging.folder}/files",
-        staged_record=_stage_record(staging, manifest),
+        staged_record=f"{staging.folder}/manifest",
         conflicts=_free_conflicts_folder(game_dir, folder),
         displaced=f"{DISPLACED_FOLDER}/{staging.name}",
     )
@@ -88,7 +88,7 @@ def publish(
     with suppress(StorageError):
         _index_placed(game_dir, folder, index, files, plan, own)
     with suppress(StorageError):
-        _delete_displaced(game_dir, staging, job.displaced)
+        bury(game_dir, job.displaced)
     return PublishResult(plan.conflicts)
 
 
@@ -102,12 +102,6 @@ def _require_kept(keep: Collection[SafeRelPath], right: Collection[SafeRelPath])
     for path in keep:
         if path not in right:
             raise IntegrityError(f"{path!a} was to stay, but changed meanwhile", path=path)
-
-
-def _stage_record(staging: Staging, manifest: Manifest) -> str:
-    path = f"{staging.folder}/manifest"
-    beneath.write_file(staging.game_dir.root, path, encode_manifest(manifest))
-    return path
 
 
 def _free_conflicts_folder(game_dir: GameDir, folder: str) -> str:
@@ -139,10 +133,3 @@ def _index_placed(
             rows[path] = FileRow(stamp.size, stamp.mtime_ns, inode, entry.hashes)
     removed = (plan.gone | plan.respelled.keys()) - rows.keys()
     index.replace_rows(game_dir, folder, rows, removed)
-
-
-def _delete_displaced(game_dir: GameDir, staging: Staging, displaced: str) -> None:
-    """In staging first, where the next start removes it if we cannot."""
-    grave = f"{staging.folder}/displaced"
-    beneath.rename(game_dir.root, displaced, game_dir.root, grave)
-    beneath.remove_tree(game_dir.root, grave)

@@ -1,36 +1,40 @@
-"""Staging: where a download's files grow until all of them are right.
+"""Staging: where a download's files grow until all of them are right, over any stop.
 
-`.lanspread/staging/<name>/files/` holds them with their final paths and sizes. Only bytes that
-match their hash are ever written there, and staging keeps count, so that publish can refuse a file
-that lacks any. It is on the disk of the game folder, so that publish only renames.
+`.lanspread/staging/<name>/` is on the disk of the game folder, so that publish only renames. In it
+are `download.json` (what it is for), `manifest` (the canonical bytes), `record` (which chunks the
+disk is known to hold) and `files/`, with their final paths and sizes. Only bytes that match their
+hash are ever written there. A chunk is verified once it is written, and recorded once its bytes
+were synced and the record after them; only recorded chunks count after a crash, unless salvage
+finds more.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from lanspread_peer.model.errors import IntegrityError, StorageError
-from lanspread_peer.model.limits import MAX_OPEN_STAGING_FILES
-from lanspread_peer.model.manifest import Chunk, FileEntry, chunk_hash
-from lanspread_peer.model.paths import SafeRelPath, parent_of
-from lanspread_peer.storage import beneath
-from lanspread_peer.storage.disk_errors import disk_errors, is_missing
-from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
-from lanspread_peer.storage.open_files import OpenFiles
-from lanspread_peer.storage.sparse import set_size
-
-# Enough to tell a program: ELF, Mach-O of either width and byte order or universal, a script.
-_PROGRAM_HEADS = (
-    b"\x7fELF",
-    b"\xfe\xed\xfa\xce",
-    b"\xfe\xed\xfa\xcf",
-    b"\xce\xfa\xed\xfe",
-    b"\xcf\xfa\xed\xfe",
-    b"\xca\xfe\xba\xbe",
-    b"#!",
+from lanspread_peer.core.chunk_set import ChunkSet, chunk_set, contains, numbers_in
+from lanspread_peer.model.download import StagedDownload
+from lanspread_peer.model.errors import IntegrityError, PeerProtocolError, StorageError
+from lanspread_peer.model.ids import ContentId
+from lanspread_peer.model.limits import (
+    MAX_MANIFEST_BYTES,
+    MAX_OPEN_STAGING_FILES,
+    MAX_STAGED_JSON_BYTES,
 )
-_HEAD_BYTES = 4
+from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest, chunk_hash
+from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.storage import beneath
+from lanspread_peer.storage.disk_errors import disk_errors
+from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
+from lanspread_peer.storage.open_files import OpenFiles
+from lanspread_peer.storage.salvage import find_chunks, tells_holes
+from lanspread_peer.storage.scratch import bury, new_scratch_path
+from lanspread_peer.storage.staged_chunks import StagedChunks
+from lanspread_peer.storage.staged_files import StagedFiles, is_program
+from lanspread_peer.storage.staged_json import decode_staged, encode_staged, is_staging_name
+from lanspread_peer.storage.staging_record import StagingRecord
+from lanspread_peer.wire.manifest_codec import decode_manifest, encode_manifest
+
 # A disk takes several syncs in one go; of many small files, most time is waiting for it.
 _SYNC_THREADS = 8
 
@@ -38,162 +42,294 @@ _SYNC_THREADS = 8
 class Staging:
     """One download's files on disk. Any thread may call, but `close` and `discard` come last."""
 
-    def __init__(self, game_dir: GameDir, name: str, files: Sequence[FileEntry]) -> None:
-        """Use `create`."""
+    def __init__(
+        self,
+        game_dir: GameDir,
+        name: str,
+        staged: StagedDownload,
+        manifest: Manifest,
+        *,
+        is_new: bool,
+    ) -> None:
+        """Use `create` or `reopen`."""
         self.game_dir = game_dir
         self.name = name
-        self.folder = f"{STAGING_FOLDER}/{name}"
-        self._entries = {entry.path: entry for entry in files}
+        self.folder = staging_path(name)
+        self.manifest = manifest
+        self._staged = staged
+        self._files = StagedFiles(game_dir, f"{self.folder}/files", is_new=is_new)
         self._open_files = OpenFiles(self._open, MAX_OPEN_STAGING_FILES)
+        self._record = StagingRecord(
+            game_dir, f"{self.folder}/record", staged.content_id, manifest.totals.chunks
+        )
+        # One group sync, or other change of the record, at a time; it waits for the disk.
+        self._changing = Lock()
+        # For what is in memory; nobody waits for a disk while holding it.
         self._lock = Lock()
-        self._unsynced: set[SafeRelPath] = set(self._entries)
-        # Per file, a bit for each chunk that was verified and written.
-        self._written: dict[SafeRelPath, int] = {}
+        self._chunks = StagedChunks()
+        # How often a file's sync failed, so that a write during it knows that it is lost as well.
+        self._failed_syncs: dict[SafeRelPath, int] = {}
 
     @classmethod
-    def create(cls, game_dir: GameDir, name: str, files: Sequence[FileEntry]) -> "Staging":
-        """A new staging folder with all files in full size, their bytes still missing.
+    def create(cls, game_dir: GameDir, staged: StagedDownload, manifest: Manifest) -> "Staging":
+        """A new staging, named by the download's id, on disk for good, and without files yet.
 
-        `name` is a plain file name that no other staging has. Raises DiskFull, AccessDenied or
-        StorageError, and then leaves nothing behind. The caller closes or discards it.
+        `staged.content_id` is the manifest's. Raises StorageError, also when there is one of that
+        name, or IntegrityError for a `staged` that could not be read again; then it leaves nothing
+        behind. The caller closes or discards it.
         """
-        if "/" in name or name.startswith("."):
+        name = staged.id
+        if not is_staging_name(name):
             raise StorageError(f"{name!a} is no name for staging", errno="EINVAL")
-        staging = cls(game_dir, name, files)
-        beneath.make_folders(game_dir.root, STAGING_FOLDER)
-        if not beneath.make_folder(game_dir.root, staging.folder):
-            raise StorageError(f"the staging {name!a} exists already", errno="EEXIST")
+        root = game_dir.root
+        beneath.make_folders(root, STAGING_FOLDER)
+        scratch = new_scratch_path(game_dir)
+        beneath.make_folder(root, scratch)
         try:
-            staging._make_files()
+            beneath.make_folder(root, f"{scratch}/files")
+            beneath.write_file(root, f"{scratch}/record", b"")
+            beneath.write_file(root, f"{scratch}/manifest", encode_manifest(manifest))
+            beneath.write_file(root, f"{scratch}/download.json", encode_staged(staged))
+            beneath.rename(root, scratch, root, staging_path(name))
         except BaseException:
-            staging.discard()
+            beneath.remove_tree(root, scratch)
             raise
-        return staging
+        try:
+            for folder in (STAGING_FOLDER, OWN_FOLDER, ""):
+                beneath.sync_folder(root, folder)
+            return cls(game_dir, name, staged, manifest, is_new=True)
+        except BaseException:
+            bury(game_dir, staging_path(name))
+            raise
+
+    @classmethod
+    def reopen(cls, game_dir: GameDir, name: str) -> "Staging":
+        """The staging that an earlier launch left; `prepare` tells what it has.
+
+        Raises IntegrityError when what is written there makes no sense, else StorageError. The
+        caller closes or discards it.
+        """
+        staged = read_staged(game_dir, name)
+        manifest = read_staged_manifest(game_dir, name, staged.content_id)
+        return cls(game_dir, name, staged, manifest, is_new=False)
+
+    @property
+    def staged(self) -> StagedDownload:
+        """What it is for."""
+        return self._staged
+
+    @property
+    def verified(self) -> ChunkSet:
+        """The chunks that need not be fetched. It shrinks when the disk loses what it was given."""
+        with self._lock:
+            return self._chunks.verified
+
+    @property
+    def verified_bytes(self) -> int:
+        with self._lock:
+            return self._chunks.verified_bytes
+
+    @property
+    def unrecorded_bytes(self) -> int:
+        """What a crash now would cost."""
+        with self._lock:
+            return self._chunks.unrecorded_bytes
 
     def path_of(self, path: SafeRelPath) -> str:
         """Where a file is, below the game folder."""
-        return f"{self.folder}/files/{path}"
-
-    def write_chunk(self, chunk: Chunk, data: memoryview) -> None:
-        """Write a chunk's bytes if they are right, else raise IntegrityError and write nothing.
-
-        Metadata `chunk` is its number. The file never gets shorter. Raises DiskFull, AccessDenied
-        or StorageError when the disk refuses.
-        """
-        if self._entries.get(chunk.file.path) != chunk.file:
-            raise StorageError(f"{chunk.file.path!a} is not in this staging", errno="EINVAL")
-        if data.nbytes != chunk.length or chunk_hash(data) != chunk.hash:
-            raise IntegrityError(
-                f"the bytes of chunk {chunk.number} are wrong", chunk=str(chunk.number)
-            )
-        path = chunk.file.path
-        is_program = not chunk.offset and bytes(data[:_HEAD_BYTES]).startswith(_PROGRAM_HEADS)
-        with self._open_files.use(path) as file, disk_errors(f"write {path!a}"):
-            file.write(data, chunk.offset)
-            if is_program:
-                file.make_executable()
-        with self._lock:
-            self._unsynced.add(path)
-            bit = 1 << chunk.offset // chunk.file.chunk_size
-            self._written[path] = self._written.get(path, 0) | bit
+        return self._files.path_of(path)
 
     def is_complete(self, entry: FileEntry) -> bool:
         """Whether every byte of the file was verified and written."""
         with self._lock:
-            written = self._written.get(entry.path, 0)
-        return self._entries.get(entry.path) == entry and written == (1 << entry.chunk_count) - 1
+            count = self._chunks.count(entry.path)
+        return self._files.has(entry) and count == entry.chunk_count
 
-    def verify_file(self, entry: FileEntry) -> bool:
-        """Read a file again; tells whether the disk gives back the right bytes.
+    def set_staged(self, staged: StagedDownload) -> None:
+        """Change what it is for, so that a crash leaves the old or the new; raises StorageError."""
+        with self._changing:
+            path = f"{self.folder}/download.json"
+            beneath.write_file(self.game_dir.root, path, encode_staged(staged))
+            self._staged = staged
 
-        A file that is not right has no verified chunk any more. Raises StorageError.
+    def prepare(self, files: Sequence[FileEntry]) -> None:
+        """Make those files that are missing, in full size and taking no room.
+
+        They are files of the manifest, of any call before too. What the record says of files that
+        are there in full size is verified and recorded from now on. Raises DiskFull, AccessDenied
+        or StorageError; a later call goes on from there.
         """
-        is_right = self._is_right(entry)
+        with self._changing:
+            for entry in files:
+                if self.manifest.file(entry.path) != entry:
+                    raise StorageError(f"{entry.path!a} is not in the manifest", errno="EINVAL")
+            named = self._named_chunks({entry.path for entry in files})
+            absent = [entry for entry in files if not self._files.is_there(entry)]
+            gone = chunk_set(n for entry in absent for n in named.pop(entry.path, ()))
+            if gone:
+                # Before there is an empty file again that the record would be true of by its size.
+                self._record.replace(self._record.chunks & ~gone)
+            self._files.add(files, absent)
+            with self._lock:
+                numbers = [number for numbers in named.values() for number in numbers]
+                self._chunks.add_recorded([self.manifest.chunk(number) for number in numbers])
+
+    def salvage(self, is_cancelled: Callable[[], bool], on_chunk: Callable[[Chunk], None]) -> None:
+        """Look for chunks of the prepared files that are on disk and in no record.
+
+        `on_chunk` is told each of them, `is_cancelled` asked before each that is read. Where the
+        file system does not tell data from holes, nothing is read. Raises StorageError.
+        """
+        with self._changing:
+            if not tells_holes(self.game_dir):
+                return
+            for entry in self._files.entries():
+                self._salvage_file(entry, is_cancelled, on_chunk)
+
+    def write_chunk(self, chunk: Chunk, data: memoryview) -> None:
+        """Write a chunk's bytes if they are right, else raise IntegrityError and write nothing.
+
+        Metadata `chunk` is its number. The file never gets shorter, and a verified chunk is not
+        written again. Raises DiskFull, AccessDenied or StorageError when the disk refuses.
+        """
+        path = chunk.file.path
+        if not self._files.has(chunk.file) or not self._is_ours(chunk):
+            raise StorageError(f"chunk {chunk.number} is not in this staging", errno="EINVAL")
+        if data.nbytes != chunk.length or chunk_hash(data) != chunk.hash:
+            raise IntegrityError(
+                f"the bytes of chunk {chunk.number} are wrong", chunk=str(chunk.number)
+            )
         with self._lock:
-            self._written[entry.path] = (1 << entry.chunk_count) - 1 if is_right else 0
-        return is_right
+            if contains(self._chunks.verified, chunk.number):
+                return
+            failed_syncs = self._failed_syncs.get(path, 0)
+        with self._open_files.use(path) as file, disk_errors(f"write {path!a}"):
+            file.write(data, chunk.offset)
+            if not chunk.offset and is_program(data):
+                file.make_executable()
+        with self._lock:
+            if self._failed_syncs.get(path, 0) != failed_syncs:
+                raise StorageError(f"the disk lost what was written to {path!a}", errno="EIO")
+            self._chunks.add(chunk)
+
+    def record(self) -> None:
+        """Wait until the disk has every chunk verified so far, and record them: data first.
+
+        Raises StorageError when the disk cannot promise that. After a failed sync the system may
+        have dropped what was written, so all chunks of that file that are not recorded are missing
+        again, which `verified` shows; those of other files are recorded all the same.
+        """
+        with self._changing:
+            with self._lock:
+                chunks = list(self._chunks.unrecorded.values())
+            if chunks:
+                self._files.sync_folders()
+            failures = self._sync_files(sorted({chunk.file.path for chunk in chunks}))
+            synced = [chunk for chunk in chunks if chunk.file.path not in failures]
+            if synced:
+                # Only now, because the record must never name what the disk may not have.
+                self._record.add(chunk_set(chunk.number for chunk in synced))
+                with self._lock:
+                    self._chunks.record(synced)
+            for error in failures.values():
+                raise error
 
     def sync(self) -> None:
-        """Wait until the disk has every byte written so far.
-
-        Raises StorageError when it cannot promise that; what was written since the last success
-        then counts as lost.
-        """
-        with self._lock:
-            pending = sorted(self._unsynced)
-        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            for _ in threads.map(self._sync_file, pending):
-                pass
+        """As `record`, and files without a byte too: then a publish may move them."""
+        self.record()
+        with self._changing:
+            self._files.sync_folders()
+            empty = self._files.unsynced
+            failures = self._sync_files(empty)
+            self._files.mark_synced(path for path in empty if path not in failures)
+            for error in failures.values():
+                raise error
 
     def close(self) -> None:
         """Close all files; they stay on disk."""
         self._open_files.close()
+        with self._changing:
+            self._record.close()
 
     def discard(self) -> None:
         """Close and remove everything; raises StorageError when the disk refuses."""
         self.close()
-        beneath.remove_tree(self.game_dir.root, self.folder)
+        bury(self.game_dir, self.folder)
 
-    def _make_files(self) -> None:
-        root = self.game_dir.root
-        beneath.make_folder(root, f"{self.folder}/files")
-        # Short paths first, so that each folder is made before those in it.
-        parents = {path for entry in self._entries for path in _folders_of(entry)}
-        for parent in sorted(parents, key=len):
-            beneath.make_folder(root, self.path_of(parent))
-        for entry in self._entries.values():
-            descriptor = beneath.open_file(root, self.path_of(entry.path), create=True)
-            try:
-                with disk_errors(f"size {entry.path!a}"):
-                    set_size(descriptor, entry.size)
-            finally:
-                os.close(descriptor)
+    def _is_ours(self, chunk: Chunk) -> bool:
+        return (
+            chunk.number < self.manifest.totals.chunks
+            and self.manifest.chunk(chunk.number) == chunk
+        )
 
-    def _sync_file(self, path: SafeRelPath) -> None:
+    def _named_chunks(self, paths: set[SafeRelPath]) -> dict[SafeRelPath, list[int]]:
+        """By path, what the record says of these files."""
+        named: dict[SafeRelPath, list[int]] = {}
+        for number in numbers_in(self._record.chunks):
+            path = self.manifest.chunk(number).file.path
+            if path in paths:
+                named.setdefault(path, []).append(number)
+        return named
+
+    def _salvage_file(
+        self, entry: FileEntry, is_cancelled: Callable[[], bool], on_chunk: Callable[[Chunk], None]
+    ) -> None:
         with self._lock:
-            # Before the sync, so that a write during it asks for another.
-            self._unsynced.discard(path)
+            if self._chunks.count(entry.path) == entry.chunk_count:
+                return
+            verified = self._chunks.verified
+        chunks = self.manifest.chunks_of(entry.path)
+        missing = (chunk for chunk in chunks if not contains(verified, chunk.number))
+        with self._open_files.use(entry.path) as file:
+            for chunk, data in find_chunks(file, missing, is_cancelled):
+                if not chunk.offset and is_program(data):
+                    with disk_errors(f"change {entry.path!a}"):
+                        file.make_executable()
+                with self._lock:
+                    self._chunks.add(chunk)
+                on_chunk(chunk)
+
+    def _sync_files(self, paths: Sequence[SafeRelPath]) -> dict[SafeRelPath, StorageError]:
+        """The errors by path."""
+        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+            errors = threads.map(self._sync_file, paths)
+            return {
+                path: error for path, error in zip(paths, errors, strict=True) if error is not None
+            }
+
+    def _sync_file(self, path: SafeRelPath) -> StorageError | None:
         try:
             with self._open_files.use(path) as file, disk_errors(f"sync {path!a}"):
                 file.sync()
-        except BaseException:
+        except StorageError as error:
             with self._lock:
-                self._unsynced.add(path)
-            raise
+                self._failed_syncs[path] = self._failed_syncs.get(path, 0) + 1
+                self._chunks.lose_unrecorded(path)
+            return error
+        return None
 
     def _open(self, path: str) -> int:
         return beneath.open_file(self.game_dir.root, self.path_of(SafeRelPath(path)), write=True)
 
-    def _is_right(self, entry: FileEntry) -> bool:
-        with self._open_files.use(entry.path) as file, disk_errors(f"read {entry.path!a}"):
-            if file.stat().st_size != entry.size:
-                return False
-            size = entry.chunk_size
-            hashes = (
-                chunk_hash(file.read(offset, min(size, entry.size - offset)))
-                for offset in range(0, entry.size, size)
-            )
-            return b"".join(hashes) == entry.hashes
+
+def staging_path(name: str) -> str:
+    """Where the staging of that name is, below the game folder."""
+    return f"{STAGING_FOLDER}/{name}"
 
 
-def _folders_of(path: SafeRelPath) -> Iterator[SafeRelPath]:
-    parent = parent_of(path)
-    while parent is not None:
-        yield parent
-        parent = parent_of(parent)
+def read_staged(game_dir: GameDir, name: str) -> StagedDownload:
+    """What a staging is for; raises IntegrityError or StorageError."""
+    if not is_staging_name(name):
+        raise StorageError(f"{name!a} is no name for staging", errno="EINVAL")
+    path = f"{staging_path(name)}/download.json"
+    return decode_staged(beneath.read_file(game_dir.root, path, MAX_STAGED_JSON_BYTES + 1))
 
 
-def clear_stale(game_dir: GameDir) -> list[str]:
-    """Remove what downloads that ended without a goodbye have left; the names removed.
-
-    Call it under the game folder's lock, before the first download. Raises StorageError.
-    """
+def read_staged_manifest(game_dir: GameDir, name: str, content_id: ContentId) -> Manifest:
+    """The manifest of a staging for that content; raises IntegrityError or StorageError."""
+    path = f"{staging_path(name)}/manifest"
+    data = beneath.read_file(game_dir.root, path, MAX_MANIFEST_BYTES + 1)
     try:
-        names = sorted(name for name, _ in beneath.list_folder(game_dir.root, STAGING_FOLDER))
-    except StorageError as error:
-        if is_missing(error):
-            return []
-        raise
-    for name in names:
-        beneath.remove_tree(game_dir.root, f"{STAGING_FOLDER}/{name}")
-    return names
+        return decode_manifest(data, content_id)
+    except PeerProtocolError as error:
+        raise IntegrityError(f"the manifest of {name!a}: {error.message}") from error

@@ -13,8 +13,10 @@ from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.moves import Move, Step
 from lanspread_peer.storage.publish import publish
-from lanspread_peer.storage.staging import Staging, clear_stale
+from lanspread_peer.storage.scratch import clear_scratch
+from lanspread_peer.storage.staging import Staging
 from support.player import NEW, OLD, Player, files_in
+from support.stagings import chunk_data, new_staging
 from support.storage_folders import fill_staging, index_game, make_files, snapshot
 
 
@@ -87,12 +89,10 @@ def test_a_place_that_is_taken_meanwhile_stops_the_publish(player: Player) -> No
 def test_a_file_that_lacks_a_chunk_is_never_published(player: Player) -> None:
     game = player.offer(OLD)
     manifest = game.manifest
-    staging = Staging.create(player.game_dir, "d1", manifest.files)
-    fill_staging(staging, game)
-    entry = manifest.file("game.eti")
-    assert entry is not None
-    (player.game_dir.root / staging.path_of(entry.path)).write_bytes(bytes(entry.size))
-    assert not staging.verify_file(entry)
+    staging = new_staging(player.game_dir, manifest)
+    for path in OLD.keys() - {"game.eti"}:
+        for chunk in manifest.chunks_of(path):
+            staging.write_chunk(chunk, chunk_data(manifest, OLD, chunk.number))
     with pytest.raises(IntegrityError):
         _publish(player, staging, manifest, manifest.files)
     assert not player.root.exists()
@@ -103,7 +103,7 @@ def test_a_kept_file_that_changed_meanwhile_is_never_published(player: Player) -
     player.download(player.offer(OLD))
     game = player.offer(NEW)
     files = [entry for entry in game.manifest.files if entry.path != "same.pak"]
-    staging = Staging.create(player.game_dir, "d2", files)
+    staging = new_staging(player.game_dir, game.manifest, files=files)
     fill_staging(staging, game)
     make_files(player.root, {"same.pak": b"SAME"})
     before = snapshot(player.root)
@@ -116,7 +116,7 @@ def test_a_kept_file_that_changed_meanwhile_is_never_published(player: Player) -
 def test_a_publish_without_a_version_is_refused(player: Player) -> None:
     game = player.offer(OLD)
     files = [entry for entry in game.manifest.files if entry.path != VERSION_INI]
-    staging = Staging.create(player.game_dir, "d1", files)
+    staging = new_staging(player.game_dir, game.manifest, files=files)
     fill_staging(staging, game)
     with pytest.raises(IntegrityError):
         _publish(player, staging, game.manifest, files)
@@ -193,8 +193,10 @@ def test_displaced_files_that_cannot_be_deleted_go_at_the_next_start(
     player.download(game)
     monkeypatch.undo()
     assert files_in(player.root) == NEW
-    assert (player.game_dir.staging / "d2/displaced").is_dir()
-    assert clear_stale(player.game_dir) == ["d2"]
+    (left,) = (player.game_dir.own / "scratch").iterdir()
+    assert (left / "1").read_bytes() == OLD["version.ini"]
+    clear_scratch(player.game_dir)
+    assert list((player.game_dir.own / "scratch").iterdir()) == []
     assert files_in(player.root) == NEW
 
 

@@ -1,0 +1,87 @@
+"""The stagings that lie in a game folder, for people and for the start.
+
+All that is found is told, broken or not; nothing is removed unless somebody asks.
+"""
+
+from dataclasses import dataclass
+
+from lanspread_peer.core.chunk_set import numbers_in
+from lanspread_peer.model.download import StagedDownload
+from lanspread_peer.model.errors import IntegrityError, StorageError
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.storage import beneath
+from lanspread_peer.storage.disk_errors import is_missing
+from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
+from lanspread_peer.storage.scratch import bury
+from lanspread_peer.storage.staging import read_staged, read_staged_manifest, staging_path
+from lanspread_peer.storage.staging_record import read_recorded
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStaging:
+    """`staged` is None when it cannot be read, and `fault` says what is broken, if anything.
+
+    `disk_bytes` is the room it takes, `recorded_bytes` what its download need not fetch again.
+    """
+
+    name: str
+    staged: StagedDownload | None
+    disk_bytes: int
+    recorded_bytes: int
+    fault: str
+
+
+def read_stagings(game_dir: GameDir) -> list[FoundStaging]:
+    """All stagings by name, those in use too; raises StorageError when they cannot be listed."""
+    try:
+        names = sorted(name for name, _ in beneath.list_folder(game_dir.root, STAGING_FOLDER))
+    except StorageError as error:
+        if is_missing(error):
+            return []
+        raise
+    return [_look_at(game_dir, name) for name in names]
+
+
+def remove_staging(game_dir: GameDir, name: str) -> None:
+    """Remove a staging that `read_stagings` told and no download uses; raises StorageError."""
+    if "/" in name or not name:
+        raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
+    bury(game_dir, staging_path(name))
+
+
+def _look_at(game_dir: GameDir, name: str) -> FoundStaging:
+    staged = None
+    disk_bytes = recorded_bytes = 0
+    try:
+        disk_bytes = _disk_bytes(game_dir, staging_path(name))
+        staged = read_staged(game_dir, name)
+        manifest = read_staged_manifest(game_dir, name, staged.content_id)
+        recorded_bytes = _recorded_bytes(game_dir, name, staged, manifest)
+    except (IntegrityError, StorageError) as error:
+        return FoundStaging(name, staged, disk_bytes, recorded_bytes, error.message)
+    return FoundStaging(name, staged, disk_bytes, recorded_bytes, "")
+
+
+def _recorded_bytes(
+    game_dir: GameDir, name: str, staged: StagedDownload, manifest: Manifest
+) -> int:
+    path = f"{staging_path(name)}/record"
+    chunks = read_recorded(game_dir, path, staged.content_id, manifest.totals.chunks)
+    return sum(manifest.chunk(number).length for number in numbers_in(chunks))
+
+
+def _disk_bytes(game_dir: GameDir, path: str) -> int:
+    total = 0
+    pending = [path]
+    while pending:
+        folder = pending.pop()
+        for name, is_folder in beneath.list_folder(game_dir.root, folder):
+            inner = f"{folder}/{name}"
+            if is_folder:
+                pending.append(inner)
+                continue
+            status = beneath.stat(game_dir.root, inner)
+            if status is not None:
+                # Windows does not tell the blocks of a sparse file.
+                total += getattr(status, "st_blocks", status.st_size // 512) * 512
+    return total
