@@ -12,7 +12,7 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.game import LocalState
-from lanspread_peer.runtime import library, manifests, neighbourhood
+from lanspread_peer.runtime import callers, library, manifests
 from lanspread_peer.storage.hasher import hash_game
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire.messages import GetManifest, Message
@@ -141,8 +141,8 @@ async def test_a_switch_that_nobody_waits_for_is_finished_all_the_same(
 async def test_a_caller_that_says_nothing_is_sent_away(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbourhood, "REQUEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(callers, "REQUEST_TIMEOUT_S", 0.1)
     sidecar = await party.start("sidecar")
     caller = await party.hostile()
-    connection = await caller.dial(address_of(sidecar))
+    connection = await caller.connect(address_of(sidecar))
     assert await connection.wait_closed() == "no Hello came"

@@ -86,7 +86,6 @@ async def test_a_library_is_asked_for_only_when_its_digest_is_new(party: Party) 
     sidecar = await party.downloader(recorder)
     assert len(recorder.asked(messages.ListGames)) == 1
     connection = await recorder.dial(address_of(sidecar))
-    await ask(connection, encode(recorder.hello()))
     for _ in range(5):
         await ask(connection, encode(messages.Ping(recorder.digest)))
     recorder.offer("doom", GAME)
@@ -99,7 +98,6 @@ async def test_a_change_during_the_answer_is_not_missed(party: Party) -> None:
     recorder = await party.hostile({AOE2: GAME})
     sidecar = await party.downloader(recorder)
     connection = await recorder.dial(address_of(sidecar))
-    await ask(connection, encode(recorder.hello()))
 
     async def outdated(peer: HostilePeer, stream: Stream, request: Message) -> None:
         peer.answers.clear()
@@ -188,6 +186,5 @@ async def test_a_peer_that_is_silent_about_its_library_stays_a_peer(party: Party
     await asyncio.sleep(0.1)
     assert [peer.state for peer in sidecar.peers()] == [PeerState.CONNECTED]
     connection = await recorder.dial(address_of(sidecar))
-    await ask(connection, encode(recorder.hello()))
     await ask(connection, encode(messages.Ping(recorder.digest)))
     await wait_sources(sidecar, 1)

@@ -22,11 +22,10 @@ from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport import quic_endpoint
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
-from lanspread_peer.wire.codec import encode
 from lanspread_peer.wire.messages import Message
 from support.hostile_peer import HostilePeer, saying, silent, slowed
 from support.party import AOE2, Party, address_of, make_game, until
-from support.quic_party import LOOPBACK, ask
+from support.quic_party import LOOPBACK
 
 
 def states(sidecar: Sidecar) -> dict[str, PeerState]:
@@ -112,27 +111,6 @@ async def test_a_peer_that_calls_itself_another_is_not_linked(party: Party) -> N
     await until(lambda: len(hostile.asked(messages.Hello)) >= 2)
     assert sidecar.status().peer_count == 0
     assert party.events(sidecar).of(PeerConnected) == []
-
-
-async def test_a_hint_with_another_id_than_the_certificate_links_nobody(party: Party) -> None:
-    victim, sidecar = await party.start("victim"), await party.start("sidecar")
-    hostile = await party.hostile()
-    hello = hostile.hello()
-    claimed = messages.Hello(victim.status().peer_id, hello.instance, "x", 1, 1, hello.listen_port)
-    connection = await hostile.dial(address_of(sidecar))
-    await ask(connection, encode(claimed))
-    await until(lambda: len(hostile.accepted) >= 1)
-    assert hostile.asked(messages.Hello) == [], "nothing is said to who proved another id"
-    assert sidecar.status().peer_count == 0
-
-
-async def test_a_peer_of_another_protocol_version_is_not_linked(party: Party) -> None:
-    hostile = await party.hostile()
-    future = messages.HelloAck(hostile.peer_id, hostile.instance, "future", 2, 9, 1)
-    hostile.answers[messages.Hello] = saying(future)
-    sidecar = await party.start("sidecar", peers=(hostile,))
-    await until(lambda: hostile.asked(messages.Hello))
-    assert sidecar.status().peer_count == 0
 
 
 async def test_its_own_address_does_not_make_a_sidecar_its_own_peer(party: Party) -> None:

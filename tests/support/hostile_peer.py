@@ -12,16 +12,18 @@ from lanspread_peer.model.ids import ContentId, InstanceId, PeerId
 from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import Address
+from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
-from lanspread_peer.wire.codec import decode_request, encode
+from lanspread_peer.wire.codec import decode_answer, decode_request, encode
+from lanspread_peer.wire.hello_statement import NONCE_BYTES
 from lanspread_peer.wire.manifest_codec import content_id_of, encode_manifest
 from lanspread_peer.wire.messages import Message
 from support.manifests import game_manifest
 from support.quic_pair import make_key
-from support.quic_party import LOOPBACK, receive_all
+from support.quic_party import LOOPBACK, ask, receive_all
 
 Answer: TypeAlias = "Callable[[HostilePeer, Stream, Message], Awaitable[None]]"
 _Request = TypeVar("_Request", bound=Message)
@@ -51,8 +53,8 @@ class HostilePeer:
         self.digest = ""
         self.name = "hostile"
         self.listen_port = 0
-        self._key = make_key()
-        self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self._key))
+        self.key = make_key()
+        self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
         self.instance = InstanceId("ab" * 16)
         self.transport: QuicTransport
 
@@ -63,7 +65,7 @@ class HostilePeer:
         peer.transport = QuicTransport.open(
             bind=LOOPBACK,
             port=0,
-            key=peer._key,
+            key=peer.key,
             on_stream=peer._serve,
             on_connection=peer.accepted.append,
         )
@@ -90,18 +92,40 @@ class HostilePeer:
         """The requests of one kind so far."""
         return [request for request in self.requests if isinstance(request, kind)]
 
-    async def dial(self, address: Address | str) -> Connection:
-        """A connection of its own to a sidecar."""
+    async def connect(self, address: Address | str) -> Connection:
+        """A connection to a sidecar, on which nothing was said yet."""
         if isinstance(address, str):
             host, _, port = address.rpartition(":")
             address = Address(host, int(port))
         return await self.transport.dial(address, None)
 
-    def hello(self) -> messages.Hello:
-        """What it says first when it calls."""
-        ack = self.hello_ack()
-        return messages.Hello(
-            ack.peer_id, ack.instance, ack.name, 1, 1, ack.listen_port, ack.library_digest
+    async def dial(self, address: Address | str) -> Connection:
+        """A connection of its own to a sidecar, which knows by proof who calls."""
+        connection = await self.connect(address)
+        answer = await self.say_hello(connection)
+        assert isinstance(answer, messages.HelloAck), answer
+        return connection
+
+    async def say_hello(self, connection: Connection) -> Message:
+        """The sidecar's answer to an honest Challenge and Hello."""
+        hello = self.hello(connection, await self.nonce(connection))
+        return decode_answer(await ask(connection, encode(hello)))
+
+    async def nonce(self, connection: Connection) -> str:
+        """What the sidecar wants to see signed on this connection."""
+        answer = decode_answer(await ask(connection, encode(messages.Challenge())))
+        assert isinstance(answer, messages.Nonce), answer
+        return answer.nonce
+
+    def hello(self, connection: Connection, nonce: str) -> messages.Hello:
+        """The Hello of an honest caller, with its proof."""
+        assert connection.peer_id is not None
+        identity = Identity(self.peer_id, self.instance, self.name, self.key)
+        return identity.hello(
+            server=connection.peer_id,
+            nonce=bytes.fromhex(nonce),
+            listen_port=self.listen_port,
+            library_digest=self.digest,
         )
 
     def hello_ack(self) -> messages.HelloAck:
@@ -135,6 +159,10 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
             await stream.send(peer.offered(request.content_id).manifest_bytes, end=True)
         case messages.GetGameFileChunk() | messages.GetGameFileData():
             await stream.send(bytes_asked(peer, request), end=True)
+        case messages.Challenge():
+            await stream.send(encode(messages.Nonce("5a" * NONCE_BYTES)), end=True)
+        case messages.Hello():
+            await stream.send(encode(peer.hello_ack()), end=True)
         case _:
             await stream.send(encode(_message_for(peer, request)), end=True)
 
@@ -152,8 +180,6 @@ def bytes_asked(
 def _message_for(peer: HostilePeer, request: Message) -> Message:
     offers = peer.offers.values()
     match request:
-        case messages.Hello():
-            return peer.hello_ack()
         case messages.Ping():
             return messages.Pong(peer.digest)
         case messages.ListGames(known_digest=known):

@@ -32,7 +32,10 @@ def _values_of(info: inspect.Type) -> st.SearchStrategy[object]:
         case inspect.StrType():
             return st.text(_TEXT, min_size=info.min_length or 0, max_size=info.max_length)
         case inspect.ListType():
-            return st.lists(_values_of(info.item_type), max_size=min(info.max_length or 4, 4))
+            largest = min(info.max_length or 4, 4)
+            return st.lists(
+                _values_of(info.item_type), min_size=info.min_length or 0, max_size=largest
+            )
         case inspect.StructType():
             return st.builds(info.cls, **_fields_of(info))
         case _:
@@ -53,7 +56,7 @@ def _smallest(info: inspect.Type) -> object:
         case inspect.StrType():
             return "x" * (info.min_length or 0)
         case inspect.ListType():
-            return []
+            return [_smallest(info.item_type)] * (info.min_length or 0)
         case inspect.StructType():
             return {
                 field.encode_name: _smallest(field.type) for field in info.fields if field.required

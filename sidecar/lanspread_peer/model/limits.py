@@ -45,6 +45,11 @@ MAX_KNOWN_PEERS = 1024
 MAX_ADDRESSES_PER_PEER = 16
 MAX_FEATURES = 32
 MAX_PEER_HINTS = 256
+# A certificate of ours has 400 bytes; a party's adds names, and its authority one or two more.
+MAX_CERTIFICATES = 4
+MAX_CERTIFICATE_BYTES = 4 * KIB
+# An ECDSA signature over P-256 in DER: two numbers of 33 bytes at most, and their headers.
+MAX_SIGNATURE_BYTES = 72
 
 # Connections. Streams match what a downloader may have out, with as many again for talk.
 MAX_STREAMS_PER_CONNECTION = 32

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.transport.hello_proof import own_chain, sign
+from lanspread_peer.wire.hello_statement import hello_statement
 from lanspread_peer.wire.messages import PROTOCOL_VERSION, Hello, HelloAck
+
+# The transport that a proof is for, so that it is worth nothing on another one.
+TRANSPORT = "quic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,17 @@ class Identity:
     name: str
     private_key: ec.EllipticCurvePrivateKey
 
-    def hello(self, listen_port: int, library_digest: str) -> Hello:
-        """The first request on a connection that we dialled."""
+    def hello(
+        self, *, server: PeerId, nonce: bytes, listen_port: int, library_digest: str
+    ) -> Hello:
+        """What proves to this server, which gave the nonce, who dialled it."""
+        statement = hello_statement(
+            transport=TRANSPORT,
+            server=server,
+            client=self.peer_id,
+            instance=self.instance,
+            nonce=nonce,
+        )
         return Hello(
             peer_id=self.peer_id,
             instance=self.instance,
@@ -26,6 +40,8 @@ class Identity:
             proto_min=PROTOCOL_VERSION,
             proto_max=PROTOCOL_VERSION,
             listen_port=listen_port,
+            certificate_chain=list(own_chain(self.private_key)),
+            signature=sign(self.private_key, statement),
             library_digest=library_digest,
         )
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from random import SystemRandom
-from weakref import WeakKeyDictionary
 
 from lanspread_peer.core.address_policy import dialable
 from lanspread_peer.core.peer_db import PeerDb
@@ -18,13 +17,15 @@ from lanspread_peer.discovery.mdns import MdnsDiscovery
 from lanspread_peer.model.errors import PeerUnreachable
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import GameKey, PeerId, parse_peer_id
-from lanspread_peer.model.limits import MAX_PEER_HINTS, REQUEST_TIMEOUT_S
+from lanspread_peer.model.limits import MAX_PEER_HINTS
 from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback, split_host_port
+from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.pinned_peers import PinnedPeers
 from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, StreamHandler
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
@@ -66,7 +67,13 @@ class Neighbourhood:
         self._on_titles = on_titles
         self._rng = SystemRandom()
         self._tasks = TaskSet()
-        self._callers: WeakKeyDictionary[Connection, PeerId] = WeakKeyDictionary()
+        self._warnings = WarnOnce(emit)
+        self._callers = Callers(
+            identity,
+            lambda: identity.hello_ack(self._transport.port, library_digest()),
+            self._on_proven,
+            self._warnings,
+        )
         self._push_timer: asyncio.TimerHandle | None = None
         self._mdns: MdnsDiscovery | None = None
 
@@ -79,15 +86,16 @@ class Neighbourhood:
             port=self._reach.port,
             key=self._identity.private_key,
             on_stream=on_stream,
-            on_connection=self._expect_hello,
+            on_connection=self._callers.expect_hello,
         )
         self._own = frozenset(listen_addresses(self._reach.bind, self._transport.port))
         self.links = PeerLinks(
             own_id=self._identity.peer_id,
             transport=self._transport,
             peers=self._peers,
-            hello=lambda: self._identity.hello(self._transport.port, self._library_digest()),
+            hello=self._own_hello,
             emit=self._emit,
+            warnings=self._warnings,
             on_titles=self._on_titles,
             on_hints=self._take_hints,
             rng=self._rng,
@@ -131,25 +139,19 @@ class Neighbourhood:
             loop = asyncio.get_running_loop()
             self._push_timer = loop.call_later(_PUSH_DELAY_S, self._push)
 
-    # What callers say, as peer_server.Callers wants it.
+    # What is said to and by those who ask, as peer_server.Askers wants it.
 
-    def own_hello(self) -> messages.HelloAck:
-        """Who we are, for a caller."""
-        return self._identity.hello_ack(self._transport.port, self._library_digest())
+    def challenge(self, connection: Connection) -> messages.Nonce:
+        """What a caller must sign; raises Refused."""
+        return self._callers.challenge(connection)
 
-    def on_hello(self, connection: Connection, hello: messages.Hello) -> None:
-        """A caller says who it is: a hint where to dial back; its first word counts."""
-        if connection in self._callers:
-            return
-        peer_id = parse_peer_id(hello.peer_id)
-        self._callers[connection] = peer_id
-        if hello.listen_port:
-            self._sighted(peer_id, [Address(connection.address.host, hello.listen_port)], "hello")
+    async def greet(self, connection: Connection, hello: messages.Hello) -> messages.HelloAck:
+        """Who we are, for a caller that proved who it is; raises Refused or IdentityMismatch."""
+        return await self._callers.greet(connection, hello)
 
-    def on_library_hint(self, connection: Connection, digest: str) -> None:
-        """A caller says that its library changed."""
-        if peer_id := self._callers.get(connection):
-            self.links.library_hint(peer_id, digest)
+    def on_library_hint(self, peer_id: PeerId, digest: str) -> None:
+        """A peer says that its library changed."""
+        self.links.library_hint(peer_id, digest)
 
     def known_peers(self) -> messages.Peers:
         """The peers we are connected to, for those who ask."""
@@ -161,13 +163,18 @@ class Neighbourhood:
             ]
         )
 
-    def _expect_hello(self, connection: Connection) -> None:
-        # Whoever says nothing must not hold one of the few connections there are.
-        def check() -> None:
-            if connection not in self._callers:
-                connection.close("no Hello came")
+    async def _on_proven(self, connection: Connection, hello: messages.Hello) -> None:
+        if hello.listen_port:
+            address = Address(connection.address.host, hello.listen_port)
+            self._sighted(parse_peer_id(hello.peer_id), [address], "hello")
 
-        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, check)
+    def _own_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
+        return self._identity.hello(
+            server=server,
+            nonce=nonce,
+            listen_port=self._transport.port,
+            library_digest=self._library_digest(),
+        )
 
     async def _open_mdns(self) -> None:
         announcement = Announcement(

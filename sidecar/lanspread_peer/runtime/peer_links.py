@@ -30,6 +30,7 @@ from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.ping_service import follow
 from lanspread_peer.runtime.requests import ask
 from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Transport
 from lanspread_peer.wire import messages
 
@@ -47,8 +48,9 @@ class PeerLinks:
         own_id: PeerId,
         transport: Transport,
         peers: PeerDb,
-        hello: Callable[[], messages.Hello],
+        hello: Callable[[PeerId, bytes], messages.Hello],
         emit: Callable[[Event], None],
+        warnings: WarnOnce,
         on_titles: Callable[[frozenset[GameKey]], None],
         on_hints: Callable[[messages.Peers], None],
         rng: Random,
@@ -58,6 +60,7 @@ class PeerLinks:
         self._peers = peers
         self._hello = hello
         self._emit = emit
+        self._warnings = warnings
         self._on_titles = on_titles
         self._on_hints = on_hints
         self._rng = rng
@@ -197,8 +200,7 @@ class PeerLinks:
         """Greet, then follow until the connection ends."""
         asked_at = monotonic_s()
         try:
-            ack = await ask(connection, self._hello(), messages.HelloAck)
-            self._check_ack(link.peer_id, ack)
+            ack = await self._greet(link.peer_id, connection)
         except errors.LanspreadError as error:
             if self._said.first_time(link.peer_id, error.reason):
                 _log.warning("greeting failed", peer=link.peer_id, detail=error.message)
@@ -215,11 +217,16 @@ class PeerLinks:
             connection.close("link ended")
             self._lost(link, detail)
 
-    def _check_ack(self, peer_id: PeerId, ack: messages.HelloAck) -> None:
+    async def _greet(self, peer_id: PeerId, connection: Connection) -> messages.HelloAck:
+        answer = await ask(connection, messages.Challenge(), messages.Nonce)
+        hello = self._hello(peer_id, bytes.fromhex(answer.nonce))
+        ack = await ask(connection, hello, messages.HelloAck)
         if ack.peer_id != peer_id:
             raise errors.IdentityMismatch(f"the peer calls itself {ack.peer_id}")
-        if not ack.proto_min <= messages.PROTOCOL_VERSION <= ack.proto_max:
+        if not messages.is_common_version(ack):
+            self._warnings.other_version(peer_id, ack.proto_min, ack.proto_max)
             raise errors.Unsupported(f"it speaks protocol {ack.proto_min} to {ack.proto_max}")
+        return ack
 
     def _connected(self, link: Link, connection: Connection, ack: messages.HelloAck) -> None:
         link.connection = connection

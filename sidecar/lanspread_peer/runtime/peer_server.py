@@ -12,7 +12,7 @@ import structlog
 from lanspread_peer.core.library_revisions import line_of
 from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
-from lanspread_peer.model.ids import ContentId, GameKey, game_key
+from lanspread_peer.model.ids import ContentId, GameKey, PeerId, game_key
 from lanspread_peer.model.limits import MAX_REQUEST_BYTES, REQUEST_TIMEOUT_S, UPLOAD_SLICE_BYTES
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
@@ -29,27 +29,24 @@ from lanspread_peer.wire.stream_codes import code_of
 _log = structlog.get_logger(__name__)
 
 
-class Callers(Protocol):
-    """What the server tells and asks about those who call.
+class Askers(Protocol):
+    """What the server tells and asks about those who ask it."""
 
-    A caller's Hello and its word that its library changed are hints: nothing proved them.
-    """
+    def challenge(self, connection: Connection) -> messages.Nonce: ...
 
-    def own_hello(self) -> messages.HelloAck: ...
+    async def greet(self, connection: Connection, hello: messages.Hello) -> messages.HelloAck: ...
 
     def known_peers(self) -> messages.Peers: ...
 
-    def on_hello(self, connection: Connection, hello: messages.Hello) -> None: ...
-
-    def on_library_hint(self, connection: Connection, digest: str) -> None: ...
+    def on_library_hint(self, peer_id: PeerId, digest: str) -> None: ...
 
 
 class PeerServer:
     """Answers one request per stream; `serve` is the transport's stream handler."""
 
-    def __init__(self, library: Library, callers: Callers, counters: RunningCounters) -> None:
+    def __init__(self, library: Library, askers: Askers, counters: RunningCounters) -> None:
         self._library = library
-        self._callers = callers
+        self._askers = askers
         self._counters = counters
         self._slots = UploadSlots()
         # Apart, so that whoever wants to begin need not wait for those who are at it.
@@ -86,6 +83,15 @@ class PeerServer:
 
     async def _answer(self, connection: Connection, stream: Stream, request: Message) -> None:
         match request:
+            case messages.Challenge():
+                await _send(stream, self._askers.challenge(connection))
+            case messages.Hello():
+                await _send(stream, await self._askers.greet(connection, request))
+            case _:
+                await self._answer_peer(_proven(connection), stream, request)
+
+    async def _answer_peer(self, peer_id: PeerId, stream: Stream, request: Message) -> None:
+        match request:
             case messages.GetManifest():
                 await self._send_manifest(stream, request)
             case messages.GetGameFileData():
@@ -93,23 +99,20 @@ class PeerServer:
             case messages.GetGameFileChunk():
                 await self._send_game_file_chunk(stream, request)
             case _:
-                await stream.send(encode(self._message_for(connection, request)), end=True)
+                await _send(stream, self._message_for(peer_id, request))
 
-    def _message_for(self, connection: Connection, request: Message) -> Message:
+    def _message_for(self, peer_id: PeerId, request: Message) -> Message:
         match request:
-            case messages.Hello():
-                self._callers.on_hello(connection, request)
-                return self._callers.own_hello()
             case messages.Ping(library_digest=digest):
                 if digest:
-                    self._callers.on_library_hint(connection, digest)
+                    self._askers.on_library_hint(peer_id, digest)
                 return messages.Pong(library_digest=self._library.revisions.digest)
             case messages.ListGames(known_digest=digest):
                 return self._library.revisions.answer(digest)
             case messages.GetGame(id=game_id):
                 return self._game(game_key(game_id))
             case messages.GetPeers():
-                return self._callers.known_peers()
+                return self._askers.known_peers()
             case messages.Goodbye():
                 return messages.Bye()
             case _:
@@ -204,7 +207,17 @@ class PeerServer:
         if is_raw:
             stream.reset(code_of(error))
             return
-        await stream.send(encode(_refusal(error)), end=True)
+        await _send(stream, _refusal(error))
+
+
+def _proven(connection: Connection) -> PeerId:
+    if connection.peer_id is None:
+        raise errors.Refused("expected Challenge and Hello first")
+    return connection.peer_id
+
+
+async def _send(stream: Stream, message: Message) -> None:
+    await stream.send(encode(message), end=True)
 
 
 async def _send_slices(stream: Stream, data: memoryview) -> None:

@@ -39,7 +39,11 @@ class Connection(Protocol):
 
     @property
     def peer_id(self) -> PeerId | None:
-        """The id that the other end proved: that of its certificate when we dialled, else None."""
+        """The id that the other end proved, or None as long as it proved none."""
+        ...
+
+    def identify(self, peer_id: PeerId) -> None:
+        """Note the id that the other end proved; at most once."""
         ...
 
     @property

@@ -125,7 +125,7 @@ class PeerConnection:
         return certificate
 
     def identify(self, peer_id: PeerId) -> None:
-        """Note which peer this is, once its certificate was checked."""
+        """See `transport.base.Connection.identify`."""
         self._peer_id = peer_id
 
     def receive_datagram(self, data: bytes, address: SocketAddress) -> None:

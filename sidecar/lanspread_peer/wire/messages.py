@@ -13,6 +13,8 @@ from msgspec import Meta
 
 from lanspread_peer.model.limits import (
     MAX_ADDRESSES_PER_PEER,
+    MAX_CERTIFICATE_BYTES,
+    MAX_CERTIFICATES,
     MAX_CHUNK_BYTES,
     MAX_DESCRIPTION_TEXT_BYTES,
     MAX_FEATURES,
@@ -23,6 +25,7 @@ from lanspread_peer.model.limits import (
     MAX_NAME_BYTES,
     MAX_PATH_BYTES,
     MAX_PEER_HINTS,
+    MAX_SIGNATURE_BYTES,
     MAX_VERSION_BYTES,
 )
 
@@ -38,6 +41,10 @@ ContentIdText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 PeerIdText = Annotated[str, Meta(pattern=r"\A[a-z2-7]{52}\Z")]
 InstanceText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 DigestText = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
+NonceText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+# Base64 makes four characters of three bytes, and fills the last four up.
+CertificateText = Annotated[str, Meta(max_length=(MAX_CERTIFICATE_BYTES + 2) // 3 * 4)]
+SignatureText = Annotated[str, Meta(max_length=(MAX_SIGNATURE_BYTES + 2) // 3 * 4)]
 HostText = Annotated[str, Meta(min_length=2, max_length=64)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
@@ -49,15 +56,28 @@ Length = Annotated[int, Meta(ge=1, le=MAX_CHUNK_BYTES)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 RetryMs = Annotated[int, Meta(ge=1, le=60_000)]
 Features = Annotated[list[NameText], Meta(max_length=MAX_FEATURES)]
+CertificateChain = Annotated[list[CertificateText], Meta(min_length=1, max_length=MAX_CERTIFICATES)]
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all messages and of the values inside them."""
 
 
-class Hello(Message, frozen=True):
-    """The first request on a connection: who calls, and where it can be called back.
+class Challenge(Message, frozen=True):
+    """The caller's first request: asks for the nonce that its Hello must sign."""
 
+
+class Nonce(Message, frozen=True):
+    """The answer to Challenge: 32 random bytes in hex, for one Hello on this connection only."""
+
+    nonce: NonceText
+
+
+class Hello(Message, frozen=True):
+    """The caller's second request: who it is, with the proof, and where it can be called back.
+
+    `certificate_chain` is DER in base64, the caller's own certificate first; `signature` is that
+    of `hello_statement` by its key, in base64. `listen_port` is 0 when nobody can dial it.
     `library_digest` is empty while the library is still unknown. `bulk_port` is 0 without TLS
     transport.
     """
@@ -68,13 +88,15 @@ class Hello(Message, frozen=True):
     proto_min: ProtocolNumber
     proto_max: ProtocolNumber
     listen_port: PortOrNone
+    certificate_chain: CertificateChain
+    signature: SignatureText
     library_digest: DigestText = ""
     bulk_port: PortOrNone = 0
     features: Features = []
 
 
 class HelloAck(Message, frozen=True):
-    """The answer to Hello, with the same meaning; TLS has proved the id."""
+    """The answer to Hello, with the same meaning; TLS has shown the certificate and proved it."""
 
     peer_id: PeerIdText
     instance: InstanceText
@@ -85,6 +107,11 @@ class HelloAck(Message, frozen=True):
     library_digest: DigestText = ""
     bulk_port: PortOrNone = 0
     features: Features = []
+
+
+def is_common_version(word: Hello | HelloAck) -> bool:
+    """Whether whoever said this speaks our version of the protocol."""
+    return word.proto_min <= PROTOCOL_VERSION <= word.proto_max
 
 
 class Ping(Message, frozen=True):
@@ -242,6 +269,7 @@ class Refused(Message, frozen=True):
 
 
 REQUESTS: tuple[type[Message], ...] = (
+    Challenge,
     Hello,
     Ping,
     ListGames,
@@ -254,6 +282,7 @@ REQUESTS: tuple[type[Message], ...] = (
 )
 ERRORS: tuple[type[Message], ...] = (Busy, Stale, NotFound, NotIndexed, Unsupported, Refused)
 ANSWERS: tuple[type[Message], ...] = (
+    Nonce,
     HelloAck,
     Pong,
     Games,

@@ -41,10 +41,12 @@ GOLDEN_REQUESTS: list[tuple[m.Message, str]] = [
     ),
     (m.GetPeers(), '"GetPeers"'),
     (m.Goodbye(), '"Goodbye"'),
+    (m.Challenge(), '"Challenge"'),
     (
-        m.Hello(PEER, INSTANCE, "tower", 1, 1, 26789),
+        m.Hello(PEER, INSTANCE, "tower", 1, 1, 26789, ["MAA="], "MAA="),
         '{"Hello":{"peer_id":"' + PEER + '","instance":"' + INSTANCE + '","name":"tower",'
-        '"proto_min":1,"proto_max":1,"listen_port":26789}}',
+        '"proto_min":1,"proto_max":1,"listen_port":26789,"certificate_chain":["MAA="],'
+        '"signature":"MAA="}}',
     ),
 ]
 GOLDEN_ANSWERS: list[tuple[m.Message, str]] = [
@@ -55,6 +57,7 @@ GOLDEN_ANSWERS: list[tuple[m.Message, str]] = [
     (m.Unsupported(), '"Unsupported"'),
     (m.Refused(), '"Refused"'),
     (m.Bye(), '"Bye"'),
+    (m.Nonce(CONTENT), '{"Nonce":{"nonce":"' + CONTENT + '"}}'),
     (m.Busy(300), '{"Busy":{"retry_ms":300}}'),
     (m.NotIndexed(425), '{"NotIndexed":{"progress":425}}'),
     (m.Games("", []), '{"Games":{"digest":"","games":[]}}'),

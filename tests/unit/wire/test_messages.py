@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from lanspread_peer.model.errors import MalformedMessage
 from lanspread_peer.model.limits import (
+    MAX_CERTIFICATES,
     MAX_CHUNK_BYTES,
     MAX_GAME_BYTES,
     MAX_GAME_ID_BYTES,
@@ -55,6 +56,12 @@ BOUNDS: list[tuple[type[m.Message], str, Any, Any]] = [
     (m.Hello, "proto_max", 1_000_000, 1_000_001),
     (m.Hello, "features", ["x"] * 32, ["x"] * 33),
     (m.Hello, "features", ["x" * MAX_NAME_BYTES], ["x" * (MAX_NAME_BYTES + 1)]),
+    (m.Hello, "certificate_chain", ["x"] * MAX_CERTIFICATES, ["x"] * (MAX_CERTIFICATES + 1)),
+    (m.Hello, "certificate_chain", ["x"], []),
+    (m.Hello, "certificate_chain", ["x" * 5464], ["x" * 5465]),
+    (m.Hello, "signature", "x" * 96, "x" * 97),
+    (m.Nonce, "nonce", "f" * 64, "f" * 63),
+    (m.Nonce, "nonce", "f" * 64, "f" * 65),
     (m.HelloAck, "bulk_port", 65535, 65536),
     (m.Busy, "retry_ms", 1, 0),
     (m.Busy, "retry_ms", 60_000, 60_001),
@@ -145,3 +152,9 @@ def test_every_message_is_a_request_or_an_answer() -> None:
     assert len({message.__name__ for message in (*m.REQUESTS, *m.ANSWERS)}) == len(
         (*m.REQUESTS, *m.ANSWERS)
     )
+
+
+@pytest.mark.parametrize(("low", "high", "common"), [(1, 1, True), (0, 9, True), (2, 9, False)])
+def test_two_peers_need_one_version_in_common(low: int, high: int, common: bool) -> None:
+    ack = m.HelloAck("a" * 52, "0" * 32, "", low, high, 1)
+    assert m.is_common_version(ack) is common

@@ -1,0 +1,100 @@
+"""Callers: who dialled us, and the proof that it is who it says.
+
+An accepted connection gets one nonce, for one Hello. Whoever fails to prove its id with it, or
+says nothing for too long, is sent away; the connection of a proven caller has its peer id, and
+only then is anything else answered.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from secrets import token_bytes
+from weakref import WeakKeyDictionary
+
+from lanspread_peer.model import errors
+from lanspread_peer.model.ids import InstanceId, PeerId, parse_peer_id
+from lanspread_peer.model.limits import REQUEST_TIMEOUT_S
+from lanspread_peer.runtime.identity import TRANSPORT, Identity
+from lanspread_peer.runtime.warn_once import WarnOnce
+from lanspread_peer.transport.base import Connection
+from lanspread_peer.transport.hello_proof import check_proof
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.hello_statement import NONCE_BYTES, hello_statement
+
+# So long the refusal may take to arrive, as the end of the connection would overtake it.
+_LAST_WORD_S = 0.5
+
+OnProven = Callable[[Connection, messages.Hello], Awaitable[None]]
+
+
+class Callers:
+    """The accepted connections of one sidecar, until they are proven."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        own_ack: Callable[[], messages.HelloAck],
+        on_proven: OnProven,
+        warnings: WarnOnce,
+    ) -> None:
+        self._identity = identity
+        self._own_ack = own_ack
+        self._on_proven = on_proven
+        self._warnings = warnings
+        # None once it was used.
+        self._nonces: WeakKeyDictionary[Connection, bytes | None] = WeakKeyDictionary()
+
+    def expect_hello(self, connection: Connection) -> None:
+        """Send this connection away unless it proves an id soon."""
+
+        # Whoever says nothing must not hold one of the few connections there are.
+        def check() -> None:
+            if connection.peer_id is None:
+                connection.close("no Hello came")
+
+        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, check)
+
+    def challenge(self, connection: Connection) -> messages.Nonce:
+        """The nonce of this connection; raises Refused when it has one already."""
+        if connection.peer_id is not None or connection in self._nonces:
+            raise errors.Refused("expected one Challenge, from the caller")
+        nonce = self._nonces[connection] = token_bytes(NONCE_BYTES)
+        return messages.Nonce(nonce=nonce.hex())
+
+    async def greet(self, connection: Connection, hello: messages.Hello) -> messages.HelloAck:
+        """Take in a caller that proved its id; else the connection ends.
+
+        Raises IdentityMismatch, or Refused with the reason.
+        """
+        try:
+            peer_id = self._prove(connection, hello)
+            if not messages.is_common_version(hello):
+                self._warnings.other_version(peer_id, hello.proto_min, hello.proto_max)
+                raise errors.Refused(f"this sidecar speaks protocol {messages.PROTOCOL_VERSION}")
+            await self._on_proven(connection, hello)
+        except errors.LanspreadError as error:
+            self.send_away(connection, error.message)
+            raise
+        connection.identify(peer_id)
+        return self._own_ack()
+
+    def send_away(self, connection: Connection, detail: str) -> None:
+        """End this connection, once what was answered has had the time to arrive."""
+        asyncio.get_running_loop().call_later(_LAST_WORD_S, connection.close, detail)
+
+    def _prove(self, connection: Connection, hello: messages.Hello) -> PeerId:
+        if connection.peer_id is not None:
+            raise errors.Refused("expected one Hello, from the caller")
+        nonce = self._nonces.get(connection)
+        if nonce is None:
+            raise errors.Refused("expected a Challenge first, and a nonce for each Hello")
+        self._nonces[connection] = None
+        claimed = parse_peer_id(hello.peer_id)
+        statement = hello_statement(
+            transport=TRANSPORT,
+            server=self._identity.peer_id,
+            client=claimed,
+            instance=InstanceId(hello.instance),
+            nonce=nonce,
+        )
+        check_proof(claimed, hello.certificate_chain, hello.signature, statement)
+        return claimed
