@@ -62,6 +62,10 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.StorageError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.DiskFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.AccessDenied: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ReadOnlyDisk: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.FileLocked: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.DiskFailure: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.GameDirGone: grpc.StatusCode.FAILED_PRECONDITION,
     errors.UnsafeGame: grpc.StatusCode.FAILED_PRECONDITION,
     errors.DownloadFailed: grpc.StatusCode.ABORTED,
 }

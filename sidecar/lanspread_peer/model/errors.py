@@ -266,6 +266,30 @@ class AccessDenied(StorageError):
     reason = "ACCESS_DENIED"
 
 
+class ReadOnlyDisk(StorageError):
+    """The disk is mounted so that nobody may write, or turned read-only after a fault."""
+
+    reason = "READ_ONLY"
+
+
+class FileLocked(StorageError):
+    """Another program holds the file or folder; it works again once that lets go."""
+
+    reason = "FILE_LOCKED"
+
+
+class DiskFailure(StorageError):
+    """The disk, or the way to it, could not read or write."""
+
+    reason = "DISK_FAILED"
+
+
+class GameDirGone(StorageError):
+    """The game folder, or another folder that we work in, is gone or no longer mounted."""
+
+    reason = "GAME_DIR_GONE"
+
+
 class UnsafeGame(StorageError):
     """A local game folder that cannot be shared, such as one with colliding names."""
 

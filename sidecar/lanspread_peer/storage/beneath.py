@@ -4,7 +4,8 @@ All functions take a trusted, real folder `root` and a relative `path`, its part
 a SafeRelPath, or such a path in the spelling that the disk has. An empty path is the root. A link,
 junction or other reparse point anywhere below the root, and as the root, makes the call fail, even
 when it is swapped in while the call runs (POSIX walks held folder handles). Only regular files are
-opened. Errors: StorageError, AccessDenied, DiskFull; nothing outside the root is ever touched.
+opened. Errors: StorageError and its kinds, GameDirGone when the root is gone; nothing outside the
+root is ever touched.
 """
 
 import os

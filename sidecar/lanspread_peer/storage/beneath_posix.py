@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lanspread_peer.model.paths import fold_path
+from lanspread_peer.storage.disk_errors import require_root
 
 assert sys.platform != "win32"
 
@@ -27,7 +28,11 @@ _FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 @contextmanager
 def _held(root: Path, parts: Sequence[str]) -> Iterator[int]:
     """The handle of a folder, closed at the end."""
-    held = os.open(root, _FOLDER_FLAGS)
+    try:
+        held = os.open(root, _FOLDER_FLAGS)
+    except OSError as error:
+        require_root(error)
+        raise
     try:
         for part in parts:
             inner = os.open(part, _FOLDER_FLAGS, dir_fd=held)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lanspread_peer.model.paths import fold_path
+from lanspread_peer.storage.disk_errors import require_root
 
 # A colon opens a stream of a file, the others separate parts.
 FORBIDDEN = frozenset("/\\:")
@@ -96,10 +97,19 @@ def sync_folder(root: Path, parts: Sequence[str]) -> None:
 def _checked(root: Path, parts: Sequence[str]) -> str:
     """The absolute path; every folder on the way has been looked at."""
     path = _extended(root)
+    _require_root(path)
     for part in parts:
         _require_folder(path)
         path = f"{path}{os.sep}{part}"
     return path
+
+
+def _require_root(path: str) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        require_root(error)
+        raise
 
 
 def _require_regular(opened: os.stat_result, named: os.stat_result) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path, PurePath
 
 import psutil
 
-from lanspread_peer.model.errors import DiskFull, GameDirUnusable
+from lanspread_peer.model.errors import DiskFull, GameDirGone, GameDirUnusable
 from lanspread_peer.model.ids import GameId, game_key
 from lanspread_peer.model.limits import FREE_SPACE_RESERVE_BYTES, FREE_SPACE_RESERVE_PERCENT
 from lanspread_peer.model.manifest import VERSION_INI
 from lanspread_peer.storage import beneath
-from lanspread_peer.storage.disk_errors import disk_errors
+from lanspread_peer.storage.disk_errors import disk_errors, require_root
 
 OWN_FOLDER = ".lanspread"
 STAGING_FOLDER = f"{OWN_FOLDER}/staging"
@@ -61,10 +61,23 @@ class GameDir:
         beneath.make_folders(self.root, OWN_FOLDER)
         return self.own
 
+    def require_present(self) -> None:
+        """Raises GameDirGone unless the folder is there with our own in it, as after `make_own`.
+
+        An unmounted disk leaves an empty folder behind, in which everything merely seems missing.
+        """
+        if beneath.stat(self.root, OWN_FOLDER) is None:
+            raise GameDirGone(
+                f"the game folder {str(self.root)!a} is gone or not mounted", folder=str(self.root)
+            )
+
     def require_space(self, needed: int) -> None:
-        """Raises DiskFull, metadata `needed` and `free`, unless a reserve stays free as well."""
+        """Raises DiskFull, metadata `needed` and `free`, unless a reserve stays free as well.
+
+        Raises GameDirGone or another StorageError when the disk does not say.
+        """
         with disk_errors("ask for the free space"):
-            usage = shutil.disk_usage(self.root)
+            usage = _usage_of(self.root)
         share = usage.total * FREE_SPACE_RESERVE_PERCENT // 100
         free = max(0, usage.free - min(FREE_SPACE_RESERVE_BYTES, share))
         if needed > free:
@@ -93,6 +106,14 @@ def is_local_folder(name: str) -> bool:
 
 def _unusable(path: str, detail: str) -> GameDirUnusable:
     return GameDirUnusable(f"the game folder {path!a} {detail}", game_dir=path)
+
+
+def _usage_of(root: Path) -> "shutil._ntuple_diskusage":
+    try:
+        return shutil.disk_usage(root)
+    except OSError as error:
+        require_root(error)
+        raise
 
 
 def _has_stable_inodes(root: Path) -> bool:

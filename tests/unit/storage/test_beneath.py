@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from lanspread_peer.model.errors import AccessDenied, StorageError
+from lanspread_peer.model.errors import AccessDenied, GameDirGone, StorageError
 from lanspread_peer.storage import beneath, beneath_posix, beneath_windows
 from lanspread_peer.storage.disk_errors import is_gone, is_missing
 from support.storage_folders import open_descriptors, snapshot
@@ -182,6 +182,18 @@ def test_what_is_missing_is_told_apart_from_what_is_refused(root: Path) -> None:
     with pytest.raises(StorageError) as caught:
         beneath.open_file(root, "missing")
     assert is_missing(caught.value)
+
+
+def test_a_root_that_is_gone_is_no_empty_one(root: Path) -> None:
+    root.rmdir()
+    for access in (
+        lambda: beneath.stat(root, "a"),
+        lambda: beneath.open_file(root, "a", create=True),
+        lambda: beneath.remove_tree(root, "a"),
+        lambda: beneath.rename(root, "a", root, "b"),
+    ):
+        with pytest.raises(GameDirGone):
+            access()
 
 
 def test_only_an_empty_folder_is_removed(root: Path) -> None:
