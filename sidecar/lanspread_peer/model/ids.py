@@ -59,7 +59,7 @@ def parse_game_id(text: str) -> GameId:
         raise InvalidField("game_id", f"at most {MAX_GAME_ID_BYTES} bytes")
     normal = unicodedata.normalize("NFC", text)
     fault = "a single name, not a path" if "/" in normal else path_fault(normal)
-    if fault or normal.startswith("."):
+    if fault or unicodedata.normalize("NFKC", normal).startswith("."):
         raise InvalidField("game_id", fault or "a name that does not start with a dot", text[:80])
     return GameId(normal)
 

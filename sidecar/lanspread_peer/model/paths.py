@@ -24,6 +24,15 @@ _FORBIDDEN_CHARACTERS = re.compile(r'[<>:"\\|?*]')
 # Cc control, Cf format (bidi marks, zero width), Cs surrogate; Zl and Zp break lines in a terminal.
 # Cn, unassigned, is left in, because it changes with the Unicode version.
 _FORBIDDEN_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
+# Invisible too, but letters or marks by category. Disks that fold case as Linux does leave them out
+# of comparisons, so that with one of them in it `local` would not look like `local` and yet be it
+# (Unicode DerivedCoreProperties, Default_Ignorable_Code_Point).
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+# The short names that Windows may give `.lanspread`, whichever of them are taken already.
+_OWN_SHORT_NAME = re.compile(r"la(n|ns|nsp|nspr|[0-9a-f]{4})?~[0-9]+")
 _LOCAL = "local"
 _NEVER_SHARED_NAMES = frozenset(["desktop.ini", "thumbs.db"])
 
@@ -49,12 +58,18 @@ def path_fault(text: str) -> str:
     if _FORBIDDEN_CHARACTERS.search(text):
         return 'none of < > : " \\ | ? *'
     is_plain = text.isascii() and text.isprintable()
-    if not is_plain and any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES for c in text):
+    if not is_plain and _has_invisible(text):
         return "no control, bidi or zero-width characters"
     parts = text.split("/")
     if len(parts) > MAX_PATH_DEPTH:
         return f"at most {MAX_PATH_DEPTH} parts"
     return next(filter(None, map(_part_fault, parts)), "")
+
+
+def _has_invisible(text: str) -> bool:
+    if _IGNORABLE.search(text):
+        return True
+    return any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text)
 
 
 def _part_fault(part: str) -> str:
@@ -64,10 +79,20 @@ def _part_fault(part: str) -> str:
         return f"parts of at most {MAX_PATH_PART_BYTES} bytes"
     if part[-1] in ". " or part[0] == " ":
         return "no part that starts with a space or ends with a dot or space"
-    # Windows reserves a device's name with any extension, and ignores spaces before the dot.
-    if part.partition(".")[0].rstrip(" ").casefold() in _RESERVED_NAMES:
+    # Some disks and shares take wide and other compatible letters for the plain ones.
+    plain = part if part.isascii() else unicodedata.normalize("NFKC", part)
+    if not plain.strip("."):
+        return "no part that looks like '.' or '..'"
+    if _is_device(part) or _is_device(plain):
         return "no reserved device name"
+    if _OWN_SHORT_NAME.fullmatch(plain.casefold()):
+        return "no short name of the sidecar's own folder"
     return ""
+
+
+def _is_device(part: str) -> bool:
+    # Windows reserves a device's name with any extension, and ignores spaces before the dot.
+    return part.partition(".")[0].rstrip(" ").casefold() in _RESERVED_NAMES
 
 
 def fold_path(path: str) -> str:
@@ -77,9 +102,10 @@ def fold_path(path: str) -> str:
 
 def is_shared(path: SafeRelPath) -> bool:
     """Whether a path below a game root may be part of a game (design section 3)."""
-    if path.startswith(".") or "/." in path:
+    plain = path if path.isascii() else unicodedata.normalize("NFKC", path)
+    if plain.startswith(".") or "/." in plain:
         return False
-    folded = path.casefold()
+    folded = plain.casefold()
     top, _, _ = folded.partition("/")
     _, _, name = folded.rpartition("/")
     return top != _LOCAL and name not in _NEVER_SHARED_NAMES

@@ -146,7 +146,17 @@ def _write_all(file: FileIO, data: bytes) -> None:
 def _parts(path: str) -> list[str]:
     """Checked again here, so that no caller's mistake leads out of the root."""
     parts = path.split("/") if path else []
+    if not path.isascii() and not _has_disk_form(path):
+        raise StorageError(f"{path!a} is no name that a disk could have", errno="EINVAL")
     for part in parts:
         if part in ("", ".", "..") or "\0" in part or _system.FORBIDDEN.intersection(part):
             raise StorageError(f"{path!a} is no path below a folder", errno="EINVAL")
     return parts
+
+
+def _has_disk_form(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
