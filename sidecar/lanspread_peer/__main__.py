@@ -55,7 +55,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
         return
     try:
         content = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise click.BadParameter(f"{path}: {error}", context, parameter) from error
     if unknown := sorted(content.keys() - _CONFIG_KEYS):
         known = ", ".join(sorted(_CONFIG_KEYS))

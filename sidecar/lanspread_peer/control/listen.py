@@ -86,7 +86,7 @@ def _loopback_port(listen: str) -> Endpoint:
 
 def _named_socket(listen: str) -> Endpoint:
     path = Path(listen.removeprefix(_UNIX))
-    if os.name != "posix" or not path.is_absolute():
+    if os.name != "posix" or not path.is_absolute() or "\0" in listen:
         raise InvalidField("listen", _EXPECTED, listen[:120])
     if not _fits(path):
         expected = f"a path of at most {MAX_UNIX_SOCKET_PATH_BYTES} bytes"

@@ -114,7 +114,8 @@ def sync_folder(root: Path, path: str) -> None:
 def read_file(root: Path, path: str, max_bytes: int) -> bytes:
     """The start of a file, at most `max_bytes`; ask for one more than allowed to see excess."""
     with FileIO(open_file(root, path)) as file, disk_errors(f"read {path!a}"):
-        return file.read(max_bytes)
+        # As much as is asked for would be allocated first, however small the file is.
+        return file.read(min(max_bytes, os.fstat(file.fileno()).st_size + 1))
 
 
 def write_file(root: Path, path: str, data: bytes, *, mode: int = FILE_MODE) -> None:

@@ -46,7 +46,7 @@ def read(state_dir: Path) -> RuntimeFile | None:
     try:
         data = beneath.read_file(state_dir, RUNTIME_FILE, MAX_STATE_FILE_BYTES)
         return msgspec.json.decode(data, type=RuntimeFile)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     except StorageError as error:
         if is_missing(error):

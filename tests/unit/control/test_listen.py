@@ -40,6 +40,7 @@ def test_loopback_addresses_are_taken(listen: str, target: str) -> None:
         "dns:127.0.0.1:7000",
         "unix:relative",
         "unix:",
+        "unix:/a\0b",
     ],
 )
 def test_anything_else_is_a_wrong_field(listen: str) -> None:

@@ -12,6 +12,15 @@ from lanspread_peer.storage.state_dir import open_state_dir
 
 MINE = InstanceId("a" * 32)
 OTHER = InstanceId("b" * 32)
+_SENSELESS = [
+    b"",
+    b"{}",
+    b"[1]",
+    b"\xff",
+    b'{"address":"\xff"}',
+    b"[" * 70_000,
+    b'{"x":' * 20_000 + b"1" + b"}" * 20_000,
+]
 CONTENT = RuntimeFile(
     address="unix:/run/lanspread/s",
     token="secret",
@@ -61,7 +70,7 @@ def test_only_its_own_file_is_removed(tmp_path: Path) -> None:
     assert read(tmp_path) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b"[" * 70_000])
+@pytest.mark.parametrize("content", _SENSELESS)
 def test_a_file_that_makes_no_sense_reads_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "runtime.json").write_bytes(content)
     assert read(tmp_path) is None
