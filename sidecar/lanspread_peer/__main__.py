@@ -34,6 +34,12 @@ _CONFIG_KEYS = frozenset(
     ["game_dir", "state_dir", "name", "bind", "port", "listen", "peer", "mdns", "patience_s"]
 )
 
+_CONFIG_KINDS = {
+    "mdns": (bool, "true or false"),
+    "peer": (list, "a list"),
+    "port": (int, "a whole number"),
+}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lanspread-peer")
@@ -62,11 +68,10 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
         raise click.BadParameter(
             f"{path}: unknown key {unknown[0]!r}; known are {known}", context, parameter
         )
-    # These two would be taken for something else without a word.
-    if not isinstance(content.get("mdns", True), bool):
-        raise click.BadParameter(f"{path}: mdns: expected true or false", context, parameter)
-    if not isinstance(content.get("peer", []), list):
-        raise click.BadParameter(f"{path}: peer: expected a list", context, parameter)
+    # These would be taken for something else without a word, or break what reads them.
+    for key, (kind, expected) in _CONFIG_KINDS.items():
+        if key in content and type(content[key]) is not kind:
+            raise click.BadParameter(f"{path}: {key}: expected {expected}", context, parameter)
     if "mdns" in content:
         content["no_mdns"] = not content.pop("mdns")
     context.default_map = {**(context.default_map or {}), **content}

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import StreamDataReceived
 from aioquic.tls import Epoch
 
 from lanspread_peer.model.errors import LanspreadError
@@ -17,7 +18,7 @@ from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.transport.udp_socket import SocketAddress
 from support.long_form import long_form
 from support.mutations import mutated
-from support.quic_pair import SERVER_ADDRESS, configuration, make_key
+from support.quic_pair import SERVER_ADDRESS, configuration, drain, make_key
 
 _SMALLEST_INITIAL = 1200
 # So that the server's connections, which live on until their deadline, do not use up the limit.
@@ -202,5 +203,5 @@ async def _is_answered(caller: _Caller) -> bool:
         caller.send(caller.outgoing())
         await asyncio.sleep(0)
         caller.take_answers()
-    receiver = caller.quic._streams[stream].receiver
-    return receiver.is_finished
+    ends = (event for event in drain(caller.quic) if isinstance(event, StreamDataReceived))
+    return any(event.stream_id == stream and event.end_stream for event in ends)
