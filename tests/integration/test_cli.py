@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from lanspread_client.cli import main
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model.download import DownloadRequest, DownloadState, DownloadStatus
 from lanspread_peer.model.events import Warned
+from lanspread_peer.model.game import LocalGame, LocalState
+from lanspread_peer.model.version import Version
 from support.control import TOKEN
 from support.memory_sidecar import CONTENT_ID, INSTANCE, MemorySidecar, peer, title
 
@@ -96,6 +99,33 @@ async def test_lists_are_tables_in_which_names_are_escaped(state_dir: Path) -> N
     assert "one\\u202e" in peers.stdout
     assert "connected" in peers.stdout
     assert "No downloads" in (await run(state_dir, "downloads")).stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (0, "downloaded, sealed"),
+        (1, "downloaded, sealed, 1 file missing"),
+        (3, "downloaded, sealed, 3 files missing"),
+    ],
+)
+async def test_a_sealed_game_says_what_it_lacks(
+    state_dir: Path, sidecar: ScriptedSidecar, missing: int, told: str
+) -> None:
+    here = LocalGame(
+        sidecar.library[0].id,
+        LocalState.DOWNLOADED,
+        Version("20240229"),
+        installed=False,
+        content_id=CONTENT_ID,
+        sealed=True,
+        missing_files=missing,
+    )
+    sidecar.library = [replace(sidecar.library[0], local=here)]
+    assert re.search(rf" {told}  ", (await run(state_dir, "games")).stdout)
+    assert re.search(rf"here: +{told}\n", (await run(state_dir, "show", "aoe2")).stdout)
+    (game,) = (await run_json(state_dir, "games"))["games"]
+    assert (game["local"]["sealed"], game["local"]["missing_file_count"]) == (True, str(missing))
 
 
 async def test_one_game_is_shown_with_its_variants_and_files(state_dir: Path) -> None:

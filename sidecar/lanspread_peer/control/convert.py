@@ -106,6 +106,9 @@ def _to_local(value: LocalGame | None) -> types_pb2.LocalGame:
         file_count=value.totals.files,
         description=to_description(value.description),
         fault=encodable(value.fault),
+        sealed=value.sealed,
+        missing_file_count=value.missing_files,
+        missing_bytes=value.missing_bytes,
     )
 
 

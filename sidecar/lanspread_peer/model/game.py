@@ -49,7 +49,9 @@ class LocalState(Enum):
 class LocalGame:
     """A game in the game folder; `content_id` is None until it is hashed.
 
-    `fault` says, for UNSAFE, why it is not offered.
+    `fault` says, for UNSAFE, why it is not offered. A sealed game keeps the content id it was
+    downloaded as; what is missing are the files of that content that are not here, or not as they
+    were, and so are not offered.
     """
 
     id: GameId
@@ -60,6 +62,14 @@ class LocalGame:
     totals: Totals = field(default_factory=lambda: Totals(0, 0, 0))
     description: Description = Description()
     fault: str = ""
+    sealed: bool = False
+    missing_files: int = 0
+    missing_bytes: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every file of its content is here; else the same content may be downloaded."""
+        return self.missing_files == 0
 
     @property
     def key(self) -> GameKey:

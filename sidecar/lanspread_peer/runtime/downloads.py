@@ -15,7 +15,7 @@ from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import NoPeersHaveGame
-from lanspread_peer.model.game import LocalState, Title, Variant
+from lanspread_peer.model.game import LocalGame, LocalState, Title, Variant
 from lanspread_peer.model.ids import DownloadId, GameKey, game_key
 from lanspread_peer.model.limits import MAX_KEPT_DOWNLOADS
 from lanspread_peer.runtime.download_job import DownloadJob, Surroundings
@@ -158,15 +158,22 @@ def _status_of(entry: DownloadJob | DownloadStatus) -> DownloadStatus:
 def _chosen(title: Title, request: DownloadRequest) -> Variant:
     if request.content_id is None:
         if title.local is not None:
-            _require_new(title, choose(title.variants))
-            raise errors.InvalidField(
-                "content_id", "the content id of the update, as the game is here already"
-            )
+            return _completing(title, title.local, choose(title.variants))
         return choose(title.variants)
     for variant in title.variants:
         if variant.content_id == request.content_id:
             return variant
     raise errors.ContentNotFound("no peer offers this content", content_id=request.content_id)
+
+
+def _completing(title: Title, local: LocalGame, variant: Variant) -> Variant:
+    """The variant when it only brings what the game that is here lacks of it."""
+    _require_new(title, variant)
+    if variant.content_id != local.content_id:
+        raise errors.InvalidField(
+            "content_id", "the content id of the update, as the game is here already"
+        )
+    return variant
 
 
 def _require_hashed(title: Title) -> None:
@@ -178,7 +185,8 @@ def _require_hashed(title: Title) -> None:
 
 
 def _require_new(title: Title, variant: Variant) -> None:
-    if title.local is not None and title.local.content_id == variant.content_id:
+    local = title.local
+    if local is not None and local.content_id == variant.content_id and local.is_whole:
         raise errors.AlreadyDownloaded(
             f"{title.id!r} is here already, in exactly this content", game_id=title.id
         )

@@ -2,7 +2,8 @@
 
 One survey runs at a time, in a thread; hashing follows in the same task, games that somebody
 asked for first, then the smallest. A game is offered once it is hashed, and is taken back as
-soon as a survey sees it changed. All state is touched from the event loop only.
+soon as a survey sees it changed; of a sealed one, only the changed files are. All state is touched
+from the event loop only.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.watch import wait_for_changes
 from lanspread_peer.storage.found import FoundGame
 from lanspread_peer.storage.game_dir import GameDir
-from lanspread_peer.storage.hasher import HashPlan, IndexedGame, hash_game, plan
+from lanspread_peer.storage.hasher import HashPlan, IndexedGame, hash_game, plan, what_stays
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.scanner import survey
 from lanspread_peer.storage.served_file import ServedFile, open_served
@@ -53,6 +54,8 @@ class Library:
         self._local: dict[GameKey, LocalGame] = {}
         self._indexed: dict[GameKey, IndexedGame] = {}
         self._by_content: dict[ContentId, IndexedGame] = {}
+        # Of these, what is surely right is offered, and the rest has still to be hashed.
+        self._offered_in_part: set[GameKey] = set()
         self._wanted: set[GameKey] = set()
         self._hashing = HashProgress()
         self._plans: dict[GameKey, HashPlan] = {}
@@ -68,8 +71,10 @@ class Library:
         self._game_dir = game_dir
         await self.close()
         gone = frozenset(self._local)
-        for state in (self._found, self._local, self._indexed, self._by_content, self._wanted):
+        for state in (self._found, self._local, self._indexed, self._by_content):
             state.clear()
+        self._wanted.clear()
+        self._offered_in_part.clear()
         self._plans = {}
         self._told_digest = ""
         self.revisions.publish(())
@@ -203,13 +208,24 @@ class Library:
         changed = {key for key in keys if self._found.get(key) != found.get(key)}
         self._found = found
         for key in changed:
+            before = self._indexed.get(key)
             self._withdraw(key)
-            if key in found:
-                self._local[key] = _not_offered(found[key])
-                self._warn_of_fault(found[key])
+            if key not in found:
+                continue
+            self._local[key] = _not_offered(found[key])
+            self._warn_of_fault(found[key])
+            if before is not None and (rest := what_stays(before, found[key])):
+                self._offer(key, rest)
+                self._offered_in_part.add(key)
         self._publish(changed)
 
+    def _offer(self, key: GameKey, game: IndexedGame) -> None:
+        self._indexed[key] = game
+        self._by_content[game.content_id] = game
+        self._local[key] = game.local
+
     def _withdraw(self, key: GameKey) -> None:
+        self._offered_in_part.discard(key)
         self._local.pop(key, None)
         game = self._indexed.pop(key, None)
         if game is not None:
@@ -230,11 +246,12 @@ class Library:
             self._emit(Warned("UNSAFE_GAME", f"{game.id} cannot be shared: {game.fault}"))
 
     async def _pending(self) -> list[HashPlan]:
-        """What hashing the games that are not offered yet takes."""
+        """What hashing the games that are not wholly offered yet takes."""
+        unoffered = (self._found.keys() - self._indexed.keys()) | self._offered_in_part
         waiting = {
             key: game
             for key, game in self._found.items()
-            if not game.fault and key not in self._indexed and key not in self._unhashable
+            if key in unoffered and not game.fault and key not in self._unhashable
         }
         plans = {k: p for k, p in self._plans.items() if waiting.get(k) is p.found}
         unplanned = [game for key, game in waiting.items() if key not in plans]
@@ -265,9 +282,8 @@ class Library:
         if game is None or self._found.get(key) != hash_plan.found:
             return
         self._wanted.discard(key)
-        self._indexed[key] = game
-        self._by_content[game.content_id] = game
-        self._local[key] = game.local
+        self._offered_in_part.discard(key)
+        self._offer(key, game)
         self._publish([key])
 
     def _cannot_hash(self, game: FoundGame, error: errors.LanspreadError) -> None:
@@ -275,7 +291,7 @@ class Library:
         if self._said.first_time(game.key, error.reason):
             self._warn(error, game=game.id)
         shown = self._local.get(game.key)
-        if shown is not None:
+        if shown is not None and game.key not in self._indexed:
             self._local[game.key] = replace(shown, state=LocalState.UNSAFE, fault=error.message)
             self._publish([game.key])
 
@@ -351,4 +367,5 @@ def _not_offered(game: FoundGame) -> LocalGame:
         installed=game.installed,
         description=game.description,
         fault=game.fault,
+        sealed=game.look.seal is not None,
     )

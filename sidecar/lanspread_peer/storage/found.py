@@ -9,6 +9,7 @@ from lanspread_peer.model.manifest import Totals, chunk_size_of
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.model.version import Version
 from lanspread_peer.storage.game_dir import GameDir
+from lanspread_peer.storage.seal import NO_RECORD, SealLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class FoundFile:
 class FoundGame:
     """A game as it lies on the disk; `folder` is the name on disk, `fault` why it is not offered.
 
-    Files and directories are in UTF-8 byte order of their paths.
+    Files and directories are in UTF-8 byte order of their paths. Where a seal holds, there are
+    only those of its manifest: nothing else that lies there can change what the game is.
     """
 
     game_dir: GameDir
@@ -41,6 +43,7 @@ class FoundGame:
     files: tuple[FoundFile, ...]
     directories: tuple[SafeRelPath, ...]
     fault: str = ""
+    look: SealLook = NO_RECORD
     by_disk_path: Mapping[str, FoundFile] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class FoundGame:
 
     @property
     def totals(self) -> Totals:
+        if self.look.seal is not None:
+            return self.look.seal.manifest.totals
         sizes = [file.size for file in self.files]
         chunks = sum(-(-size // chunk_size_of(size)) for size in sizes)
         return Totals(sum(sizes), len(sizes), chunks)
@@ -68,4 +73,5 @@ class FoundGame:
             totals=self.totals,
             description=self.description,
             fault=self.fault,
+            sealed=self.look.seal is not None,
         )

@@ -2,11 +2,13 @@
 
 Only files without a valid row in the index are read, each chunk once, into one buffer. A file that
 changes under the reader makes the whole game stale, because its manifest would describe a content
-that never existed.
+that never existed. A sealed game has the manifest it was downloaded with instead, and offers those
+of its files that are still as that says.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import FileIO
 
 from lanspread_peer.model.errors import InvalidManifest, Stale, StorageError, UnsafeGame
@@ -15,6 +17,7 @@ from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.limits import INDEX_BATCH_BYTES, INDEX_BATCH_FILES
 from lanspread_peer.model.manifest import (
     HASH_BYTES,
+    VERSION_INI,
     FileEntry,
     Manifest,
     chunk_hash,
@@ -27,6 +30,8 @@ from lanspread_peer.storage.found import FoundFile, FoundGame
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import FileRow, Index
 from lanspread_peer.storage.positional_file import PositionalFile
+from lanspread_peer.storage.records import Record
+from lanspread_peer.storage.seal import NO_RECORD, drop_record
 from lanspread_peer.storage.stamp import is_same, stamp_of
 from lanspread_peer.wire.manifest_codec import content_id_of, encode_manifest
 
@@ -48,7 +53,10 @@ class HashPlan:
 
 @dataclass(frozen=True, slots=True)
 class IndexedGame:
-    """A game that can be offered: its manifest, and by path the files that hold its content."""
+    """A game that can be offered: its manifest, and by path the files that hold its content.
+
+    `served` has every file of the manifest, or, in a sealed game, those that are as it says.
+    """
 
     found: FoundGame
     manifest: Manifest
@@ -70,9 +78,9 @@ def plan(found: FoundGame, index: Index) -> HashPlan:
     unhashed: list[FoundFile] = []
     for file in found.files:
         row = rows.get(file.disk_path)
-        if row is not None and is_same(row, file) and _has_all_hashes(row):
+        if row is not None and is_same(row, file) and _is_credible(row, file, found.look.seal):
             known[file.disk_path] = row.hashes
-        else:
+        elif _is_worth_reading(file, found.look.seal):
             unhashed.append(file)
     removed = tuple(rows.keys() - found.by_disk_path.keys())
     return HashPlan(found, known, tuple(unhashed), removed)
@@ -89,15 +97,43 @@ def hash_game(
     """Read what the plan says and index the game; None when it was cancelled.
 
     `on_bytes` gets the length of each chunk read. What was hashed before an end of any kind stays
-    in the index. Raises Stale when a file is not the one found, so a new survey is due; UnsafeGame;
-    or StorageError when the disk refuses.
+    in the index. A file of a sealed game that cannot be read is only missing. A record that seals
+    nothing is dropped once the game has a manifest. Raises Stale when a file is not the one found,
+    so a new survey is due; UnsafeGame; or StorageError when the disk refuses.
     """
     hashing = _Hashing(game_dir, plan, index, on_bytes, is_cancelled)
     try:
         hashes = hashing.run()
     finally:
         hashing.store()
-    return None if hashes is None else _indexed(plan.found, {**plan.known, **hashes})
+    if hashes is None:
+        return None
+    if plan.found.look.seal is not None:
+        return _sealed(plan.found, plan.found.look.seal, {**plan.known, **hashes})
+    game = _indexed(plan.found, {**plan.known, **hashes})
+    if plan.found.look is not NO_RECORD:
+        # It seals nothing, so it does no harm to stay either.
+        with suppress(StorageError):
+            drop_record(game_dir, plan.found.folder)
+    return game
+
+
+def what_stays(game: IndexedGame, found: FoundGame) -> IndexedGame | None:
+    """What a game still surely offers, now that it is found otherwise; None when it is not sealed.
+
+    Its changed files may turn out to be right, once they are hashed again.
+    """
+    seal = found.look.seal
+    if found.fault or seal is None or seal.content_id != game.content_id:
+        return None
+    served = {
+        path: file
+        for path, file in game.served.items()
+        if found.by_disk_path.get(file.disk_path) == file
+    }
+    if VERSION_INI not in served:
+        return None
+    return _offering(found, seal, served)
 
 
 class _Hashing:
@@ -128,7 +164,12 @@ class _Hashing:
         hashes: dict[str, bytes] = {}
         pending_bytes = 0
         for file in self._plan.unhashed:
-            hashed = self._hash_file(file)
+            try:
+                hashed = self._hash_file(file)
+            except StorageError:
+                if self._plan.found.look.seal is None:
+                    raise
+                continue
             if hashed is None:
                 return None
             hashes[file.disk_path] = hashed
@@ -196,8 +237,44 @@ def _stale(file: FoundFile) -> Stale:
     return Stale(f"{file.disk_path!a} changed", path=ascii(file.disk_path))
 
 
-def _has_all_hashes(row: FileRow) -> bool:
+def _is_credible(row: FileRow, file: FoundFile, seal: Record | None) -> bool:
+    if seal is not None and file.path == VERSION_INI and not _is_right(file, row.hashes, seal):
+        # The seal holds because it was read just now, and was right.
+        return False
     return len(row.hashes) == -(-row.size // chunk_size_of(row.size)) * HASH_BYTES
+
+
+def _is_worth_reading(file: FoundFile, seal: Record | None) -> bool:
+    entry = None if seal is None else seal.manifest.file(file.path)
+    return entry is None or entry.size == file.size
+
+
+def _is_right(file: FoundFile, hashes: bytes | None, seal: Record) -> bool:
+    entry = seal.manifest.file(file.path)
+    return entry is not None and entry.size == file.size and entry.hashes == hashes
+
+
+def _sealed(found: FoundGame, seal: Record, hashes: Mapping[str, bytes]) -> IndexedGame:
+    served = {
+        file.path: file for file in found.files if _is_right(file, hashes.get(file.disk_path), seal)
+    }
+    if VERSION_INI not in served:
+        raise Stale(f"the version.ini of {found.id!a} changed", path=VERSION_INI)
+    return _offering(found, seal, served)
+
+
+def _offering(
+    found: FoundGame, seal: Record, served: Mapping[SafeRelPath, FoundFile]
+) -> IndexedGame:
+    totals = seal.manifest.totals
+    local = replace(
+        found.local,
+        state=LocalState.DOWNLOADED,
+        content_id=seal.content_id,
+        missing_files=totals.files - len(served),
+        missing_bytes=totals.bytes - sum(file.size for file in served.values()),
+    )
+    return IndexedGame(found, seal.manifest, seal.manifest_bytes, seal.content_id, local, served)
 
 
 def _indexed(found: FoundGame, hashes: Mapping[str, bytes]) -> IndexedGame:

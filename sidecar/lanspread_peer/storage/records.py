@@ -5,9 +5,11 @@ which files are right already, which are ours to replace, and which an update le
 """
 
 import unicodedata
+from dataclasses import dataclass, field
 from stat import S_ISREG
 
 from lanspread_peer.model.errors import PeerProtocolError, StorageError
+from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.limits import MAX_MANIFEST_BYTES
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.paths import SafeRelPath
@@ -21,6 +23,15 @@ from lanspread_peer.wire.manifest_codec import content_id_of, decode_manifest
 RECORDS_FOLDER = f"{OWN_FOLDER}/records"
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was downloaded into a game folder: its whole manifest, however much of it came."""
+
+    content_id: ContentId
+    manifest: Manifest = field(repr=False, compare=False)
+    manifest_bytes: bytes = field(repr=False, compare=False)
+
+
 def record_path(folder: str) -> str:
     """Where the record of a game folder is, below the root of the game folder."""
     return f"{RECORDS_FOLDER}/{folder}/manifest"
@@ -31,10 +42,17 @@ def read_record(game_dir: GameDir, folder: str) -> Manifest | None:
 
     Raises StorageError.
     """
+    record = load_record(game_dir, folder)
+    return None if record is None else record.manifest
+
+
+def load_record(game_dir: GameDir, folder: str) -> Record | None:
+    """As read_record, with the bytes; takes a second for the largest manifest."""
     try:
         path = record_path(folder)
         data = beneath.read_file(game_dir.root, path, MAX_MANIFEST_BYTES + 1)
-        return decode_manifest(data, content_id_of(data))
+        content_id = content_id_of(data)
+        return Record(content_id, decode_manifest(data, content_id), data)
     except PeerProtocolError:
         return None
     except StorageError as error:

@@ -2,7 +2,8 @@
 
 An unchanged rescan is what happens most, so per file it does little more than ask for its status:
 what the previous scan knew is taken over, and a wholly unchanged game is the very same object.
-Trouble in one game, even its folder vanishing meanwhile, stays that game's fault.
+Trouble in one game, even its folder vanishing meanwhile, stays that game's fault. In a sealed game
+only the files of its manifest are looked at, so what else appears there costs and changes nothing.
 """
 
 import os
@@ -29,6 +30,8 @@ from lanspread_peer.storage import beneath
 from lanspread_peer.storage.found import FoundFile, FoundGame
 from lanspread_peer.storage.game_dir import GameDir, is_local_folder
 from lanspread_peer.storage.game_files import read_description, read_version
+from lanspread_peer.storage.records import Record
+from lanspread_peer.storage.seal import NO_RECORD, look_at_seal
 from lanspread_peer.storage.stamp import INODE_MASK, time_of
 
 # The keys, quotes and brackets of a manifest line, and the decimal size.
@@ -63,11 +66,14 @@ def survey(
 
 def _survey_game(game_dir: GameDir, folder: str, known: FoundGame | None) -> FoundGame | None:
     """The game, or None when the folder holds none, or is gone."""
-    # After a fault everything is looked at afresh: its reason may be gone.
-    known = known if known is not None and not known.fault else None
     if not _is_game(game_dir, folder):
         return None
-    walk = _Walk(game_dir, folder, known)
+    look = look_at_seal(game_dir, folder, NO_RECORD if known is None else known.look)
+    # After a fault everything is looked at afresh: its reason may be gone. Under another seal,
+    # other files count.
+    if known is not None and (known.fault or known.look is not look):
+        known = None
+    walk = _Walk(game_dir, folder, known, look.seal)
     walk.run()
     if known is not None and walk.is_unchanged(known):
         return known
@@ -78,6 +84,14 @@ def _survey_game(game_dir: GameDir, folder: str, known: FoundGame | None) -> Fou
         version, description = Version(""), Description()
     game_id, id_fault = _id_of(folder)
     files = sorted(walk.files, key=lambda file: _byte_order(file.path))
+    directories = tuple(sorted(walk.directories, key=_byte_order))
+    fault = id_fault or walk.fault
+    if look.seal is None:
+        fault = fault or _fault_in(directories, files)
+    else:
+        files = _one_of_each(files)
+        directories = look.seal.manifest.directories
+        fault = fault or _fault_in_sealed(files)
     return FoundGame(
         game_dir,
         game_id,
@@ -86,8 +100,9 @@ def _survey_game(game_dir: GameDir, folder: str, known: FoundGame | None) -> Fou
         walk.installed,
         description,
         tuple(files),
-        tuple(sorted(walk.directories, key=_byte_order)),
-        id_fault or walk.fault or _fault_in(walk.directories, files),
+        directories,
+        fault,
+        look,
     )
 
 
@@ -102,10 +117,14 @@ def _is_game(game_dir: GameDir, folder: str) -> bool:
 class _Walk:
     """One game folder being walked."""
 
-    def __init__(self, game_dir: GameDir, folder: str, known: FoundGame | None) -> None:
+    def __init__(
+        self, game_dir: GameDir, folder: str, known: FoundGame | None, seal: Record | None = None
+    ) -> None:
         self._top = f"{game_dir.root}{os.sep}{folder}"
         self._known: Mapping[str, FoundFile] = {} if known is None else known.by_disk_path
         self._inode_mask = INODE_MASK if game_dir.has_stable_inodes else 0
+        self._sealed = None if seal is None else seal.manifest
+        self._sealed_folders = frozenset(() if seal is None else seal.manifest.directories)
         self._folders = [""]
         self._reused = 0
         self.files: list[FoundFile] = []
@@ -122,6 +141,9 @@ class _Walk:
                 # It vanished meanwhile, so it is not there.
                 continue
             except OSError as error:
+                if self._sealed is not None:
+                    # What is in there is missing, and the rest is still what it was.
+                    continue
                 self.fault = f"cannot read {folder!a}: {error.strerror}"
 
     def is_unchanged(self, known: FoundGame) -> bool:
@@ -129,7 +151,7 @@ class _Walk:
             self._reused == len(self.files) == len(known.files)
             and not self.fault
             and self.installed == known.installed
-            and set(self.directories) == set(known.directories)
+            and (self._sealed is not None or set(self.directories) == set(known.directories))
         )
 
     def _list(self, folder: str) -> None:
@@ -168,6 +190,8 @@ class _Walk:
         normal = _normal(path)
         if not (is_file or is_folder) or not is_shared(normal) or _is_reparse_point(entry):
             return
+        if self._sealed is not None and not self._is_sealed_in(normal, is_folder=is_folder):
+            return
         fault = path_fault(normal)
         if fault:
             self.fault = f"{path[:120]!a}: expected {fault}"
@@ -178,6 +202,10 @@ class _Walk:
             self._folders.append(path)
         else:
             self._add_file(entry, path, normal)
+
+    def _is_sealed_in(self, path: SafeRelPath, *, is_folder: bool) -> bool:
+        assert self._sealed is not None
+        return path in self._sealed_folders if is_folder else self._sealed.file(path) is not None
 
     def _add_file(self, entry: "os.DirEntry[str]", path: str, normal: SafeRelPath) -> None:
         try:
@@ -226,6 +254,20 @@ def _read_texts(
     if known is not None and now.get(GAME_JSON) is before.get(GAME_JSON):
         return version, known.description
     return version, read_description(game_dir, folder) if GAME_JSON in now else Description()
+
+
+def _one_of_each(files: list[FoundFile]) -> list[FoundFile]:
+    """One file per path: of names that differ in normal form only, the manifest's own spelling."""
+    order = sorted(files, key=lambda file: (file.disk_path == file.path, file.disk_path))
+    by_path = {file.path: file for file in order}
+    return sorted(by_path.values(), key=lambda file: _byte_order(file.path))
+
+
+def _fault_in_sealed(files: list[FoundFile]) -> str:
+    # A disk that ignores case finds it under another spelling, which no other peer would.
+    if all(file.path != VERSION_INI for file in files):
+        return f"expected a file of exactly the name {VERSION_INI!r}"
+    return ""
 
 
 def _fault_in(directories: Iterable[SafeRelPath], files: list[FoundFile]) -> str:

@@ -162,11 +162,15 @@ def test_a_local_game_says_what_it_has() -> None:
         totals=Totals(10, 2, 1),
         description=Description("Age"),
         fault="none",
+        sealed=True,
+        missing_files=2,
+        missing_bytes=3,
     )
     message = to_game(replace(title("aoe2"), local=full)).local
     assert {field.name for field, _ in message.ListFields()} == {
         field.name for field in types_pb2.LocalGame.DESCRIPTOR.fields
     }
+    assert (message.missing_file_count, message.missing_bytes) == (2, 3)
     assert not to_game(replace(title("aoe2"), local=local())).local.HasField("description")
 
 

@@ -31,6 +31,13 @@ def test_a_downloaded_game_makes_a_line_of_the_library() -> None:
     assert line.key == LOCAL.key == GameKey("aoe2")
 
 
+def test_a_game_that_lacks_files_is_offered_all_the_same_and_is_not_whole() -> None:
+    partial = replace(LOCAL, sealed=True, missing_files=1, missing_bytes=4)
+    assert partial.summary == LOCAL.summary
+    assert not partial.is_whole
+    assert LOCAL.is_whole
+
+
 def test_a_game_that_is_not_hashed_or_not_sound_is_not_offered() -> None:
     assert replace(LOCAL, content_id=None).summary is None
     assert all(

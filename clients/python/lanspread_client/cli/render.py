@@ -142,8 +142,11 @@ def peer_state(peer: types_pb2.Peer) -> str:
 def _here(game: types_pb2.Game) -> Text:
     state = state_name(types_pb2.LocalState.Name(game.local.state), "LOCAL_STATE_")
     installed = ", installed" if game.local.installed else ""
+    sealed = ", sealed" if game.local.sealed else ""
+    count = game.local.missing_file_count
+    missing = f", {count} file{'s' if count > 1 else ''} missing" if count else ""
     fault = f": {game.local.fault}" if game.local.fault else ""
-    return cell("" if state == "absent" else state + installed + fault)
+    return cell("" if state == "absent" else state + installed + sealed + missing + fault)
 
 
 def _table(*columns: str) -> Table:

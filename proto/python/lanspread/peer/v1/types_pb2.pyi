@@ -192,6 +192,9 @@ class LocalGame(_message.Message):
     FILE_COUNT_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    MISSING_FILE_COUNT_FIELD_NUMBER: _builtins.int
+    MISSING_BYTES_FIELD_NUMBER: _builtins.int
     state: Global___LocalState.ValueType
     """Whether it is there, and offered."""
     installed: _builtins.bool
@@ -206,6 +209,16 @@ class LocalGame(_message.Message):
     """The number of its shared files; 0 until it is hashed."""
     fault: _builtins.str
     """Why it is not offered, when the state is LOCAL_STATE_UNSAFE; else empty."""
+    sealed: _builtins.bool
+    """Whether it was downloaded and so keeps its content id: other files that appear in its folder,
+    such as saves and logs, are not shared and change nothing.
+    """
+    missing_file_count: _builtins.int
+    """How many files of its content are missing, changed, or were never selected. They are not
+    offered; downloading the same content again brings them.
+    """
+    missing_bytes: _builtins.int
+    """The size of those files in bytes."""
     @_builtins.property
     def description(self) -> Global___Description:
         """What `game.json` tells; unset when the game has none."""
@@ -221,10 +234,13 @@ class LocalGame(_message.Message):
         file_count: _builtins.int = ...,
         description: Global___Description | None = ...,
         fault: _builtins.str = ...,
+        sealed: _builtins.bool = ...,
+        missing_file_count: _builtins.int = ...,
+        missing_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_id", b"content_id", "description", b"description", "fault", b"fault", "file_count", b"file_count", "installed", b"installed", "size_bytes", b"size_bytes", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_id", b"content_id", "description", b"description", "fault", b"fault", "file_count", b"file_count", "installed", b"installed", "missing_bytes", b"missing_bytes", "missing_file_count", b"missing_file_count", "sealed", b"sealed", "size_bytes", b"size_bytes", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
