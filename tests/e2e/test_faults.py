@@ -64,7 +64,8 @@ def test_when_all_sources_are_gone_it_waits_then_fails_and_leaves_all_as_it_was(
             assert download.error.reason == "NO_SOURCE"
             assert shared_files(old) == before
             assert (old / "local" / "savegame").read_text() == "never shared"
-            assert list((carol.games / ".lanspread" / "staging").iterdir()) == []
+            staging = carol.games / ".lanspread" / "staging"
+            assert [path.name for path in staging.iterdir()] == [download_id]
 
 
 def test_a_source_that_comes_back_is_used_again(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from lanspread_peer.model.events import Warned
 from lanspread_peer.model.game import LocalGame, LocalState
 from lanspread_peer.model.version import Version
 from support.control import TOKEN
-from support.memory_sidecar import CONTENT_ID, INSTANCE, MemorySidecar, peer, title
+from support.memory_sidecar import CONTENT_ID, INSTANCE, MemorySidecar, peer, staging, title
 
 
 class ScriptedSidecar(MemorySidecar):
@@ -188,6 +188,18 @@ async def test_get_exits_1_for_every_other_end(
         assert (result.exit_code, result.stderr.strip()) == (1, told)
 
 
+async def test_get_ends_when_the_disk_stops_the_download_and_says_how_to_go_on(
+    state_dir: Path, sidecar: ScriptedSidecar
+) -> None:
+    sidecar.end_as = (DownloadState.PAUSED, "DISK_FULL")
+    result = await run(state_dir, "get", "aoe2")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "the download is paused: it failed; when that is mended, `lanspread resume d1` lets it"
+        " go on (DISK_FULL)\n"
+    )
+
+
 async def test_errors_are_one_sentence_with_their_reason(state_dir: Path) -> None:
     result = await run(state_dir, "show", "unknown")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -218,6 +230,47 @@ async def test_a_download_can_be_cancelled_by_its_id(
     assert cancelled["state"] == "DOWNLOAD_STATE_CANCELLED"
     result = await run(state_dir, "cancel", "d99")
     assert (result.exit_code, "DOWNLOAD_NOT_FOUND" in result.stderr) == (1, True)
+
+
+async def test_a_download_can_be_paused_and_resumed_by_its_id(
+    state_dir: Path, sidecar: ScriptedSidecar
+) -> None:
+    sidecar.end_as = None
+    status = await sidecar.start_download(DownloadRequest(sidecar.library[0].id))
+    paused = await run_json(state_dir, "pause", status.id)
+    assert paused["state"] == "DOWNLOAD_STATE_PAUSED"
+    resumed = await run_json(state_dir, "resume", status.id)
+    assert resumed["state"] == "DOWNLOAD_STATE_RUNNING"
+    sidecar.end(DownloadState.FINISHED)
+    result = await run(state_dir, "pause", status.id)
+    assert (result.exit_code, "DOWNLOAD_ENDED" in result.stderr) == (1, True)
+
+
+async def test_what_failed_downloads_left_is_listed_and_deleted_by_name(
+    state_dir: Path, sidecar: ScriptedSidecar
+) -> None:
+    sidecar.left_behind = [staging("d7"), staging("d8"), staging("d9", fault="torn")]
+    listed = await run(state_dir, "stagings")
+    assert [line.split()[0] for line in listed.stdout.splitlines() if "d" in line[:1]] == [
+        "d7",
+        "d8",
+        "d9",
+    ]
+    assert "torn" in listed.stdout
+    assert (await run(state_dir, "clean", "d8")).stdout == "d8: deleted\n"
+    assert [each["name"] for each in (await run_json(state_dir, "stagings"))["stagings"]] == [
+        "d7",
+        "d9",
+    ]
+    result = await run(state_dir, "clean", "d8")
+    assert (result.exit_code, "STAGING_NOT_FOUND" in result.stderr) == (1, True)
+    assert (await run(state_dir, "clean", "--all")).exit_code == 0
+    assert sidecar.left_behind == []
+
+
+async def test_clean_deletes_nothing_unless_it_is_told_what(state_dir: Path) -> None:
+    assert (await run(state_dir, "clean")).exit_code == 2
+    assert (await run(state_dir, "clean", "d8", "--all")).exit_code == 2
 
 
 async def test_events_stop_after_as_many_as_were_asked_for(

@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from lanspread.peer.v1 import peer_service_pb2 as pb
+from lanspread.peer.v1 import types_pb2
 from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_peer.control.server import SERVICE, ControlServer
 from lanspread_peer.model.errors import CannotBind
@@ -25,7 +26,7 @@ from support.control import (
     info_of,
     open_channel,
 )
-from support.memory_sidecar import CONTENT_ID, MemorySidecar, manifest_of, title
+from support.memory_sidecar import CONTENT_ID, MemorySidecar, manifest_of, staging, title
 
 if TYPE_CHECKING:
     # Its stub file alone knows it.
@@ -174,6 +175,7 @@ async def test_wrong_fields_come_with_their_name_and_reason(
             pb.DownloadGameFilesRequest(game_id="aoe2", request_id="r" * 129), metadata=AUTH
         ),
         "address": stub.AddPeer(pb.AddPeerRequest(address="nonsense"), metadata=AUTH),
+        "name": stub.DeleteStaging(pb.DeleteStagingRequest(), metadata=AUTH),
         "game_dir": stub.SetGameDir(pb.SetGameDirRequest(), metadata=AUTH),
     }
     for field, call in calls.items():
@@ -256,6 +258,14 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
     )
     assert sidecar.requests[0].paths == ("a.dat",)
     assert sidecar.requests[0].content_id == CONTENT_ID
+    paused = await stub.PauseDownload(
+        pb.PauseDownloadRequest(download_id=started.download.id), metadata=AUTH, timeout=5
+    )
+    assert paused.download.state == types_pb2.DOWNLOAD_STATE_PAUSED
+    resumed = await stub.ResumeDownload(
+        pb.ResumeDownloadRequest(download_id=started.download.id), metadata=AUTH, timeout=5
+    )
+    assert resumed.download.state == types_pb2.DOWNLOAD_STATE_RUNNING
     cancelled = await stub.CancelDownload(
         pb.CancelDownloadRequest(download_id=started.download.id), metadata=AUTH, timeout=5
     )
@@ -265,6 +275,14 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
     assert got.download == cancelled.download
     downloads = await stub.ListDownloads(pb.ListDownloadsRequest(), metadata=AUTH, timeout=5)
     assert list(downloads.downloads) == [got.download]
+    sidecar.left_behind = [staging("d8"), staging("d9", fault="torn")]
+    left = await stub.ListStagings(pb.ListStagingsRequest(), metadata=AUTH, timeout=5)
+    assert [(each.name, each.game_id, each.fault) for each in left.stagings] == [
+        ("d8", "aoe2", ""),
+        ("d9", "", "torn"),
+    ]
+    await stub.DeleteStaging(pb.DeleteStagingRequest(name="d9"), metadata=AUTH, timeout=5)
+    assert [each.name for each in sidecar.left_behind] == ["d8"]
     added = await stub.AddPeer(
         pb.AddPeerRequest(address="127.0.0.1:1234"), metadata=AUTH, timeout=5
     )

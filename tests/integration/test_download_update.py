@@ -6,7 +6,8 @@ import pytest
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState, DownloadStatus
-from lanspread_peer.model.ids import ContentId
+from lanspread_peer.model.events import DownloadPaused
+from lanspread_peer.model.ids import ContentId, DownloadId
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.storage import staging
 from lanspread_peer.wire import messages
@@ -62,10 +63,15 @@ def without_own(tree: dict[str, bytes | str | None]) -> dict[str, bytes | str | 
 
 
 async def assert_untouched(
-    party: Party, owner: Sidecar, before: dict[str, bytes | str | None]
+    party: Party,
+    owner: Sidecar,
+    before: dict[str, bytes | str | None],
+    kept_for: tuple[DownloadId, ...] = (),
 ) -> None:
+    """The old game is there, and no staging but those of these downloads."""
     assert without_own(snapshot(party.games("owner"))) == before
-    assert list((party.games("owner") / ".lanspread/staging").iterdir()) == []
+    staging = party.games("owner") / ".lanspread/staging"
+    assert tuple(path.name for path in staging.iterdir()) == kept_for
     await until(lambda: not owner.status().indexing)
     shown = title(owner)
     assert shown is not None
@@ -105,7 +111,7 @@ async def test_an_update_whose_source_goes_away_leaves_the_old_game(party: Party
     await party.end(source)
     status = await wait_done(owner, download_id)
     assert (status.state, status.error_code) == (DownloadState.FAILED, "NO_SOURCE")
-    await assert_untouched(party, owner, before)
+    await assert_untouched(party, owner, before, kept_for=(download_id,))
 
 
 async def test_a_cancelled_update_leaves_the_old_game(party: Party) -> None:
@@ -130,10 +136,14 @@ async def test_an_update_that_a_disk_refuses_leaves_the_old_game(
     def refuse(*_: object) -> None:
         raise errors.DiskFull("no space left", needed="1", free="0")
 
-    monkeypatch.setattr(staging.Staging, "write_chunk", refuse)
-    status = await download(owner, AOE2, content)
-    assert (status.state, status.error_code) == (DownloadState.FAILED, "DISK_FULL")
-    await assert_untouched(party, owner, before)
+    with monkeypatch.context() as patched:
+        patched.setattr(staging.Staging, "write_chunk", refuse)
+        download_id = await start_download(owner, AOE2, content)
+        paused = await party.events(owner).wait_for(DownloadPaused)
+    assert (paused.download.id, paused.download.error_code) == (download_id, "DISK_FULL")
+    await assert_untouched(party, owner, before, kept_for=(download_id,))
+    await owner.resume_download(download_id)
+    assert (await wait_done(owner, download_id)).state is DownloadState.FINISHED
 
 
 async def ended_after(party: Party, owner: Sidecar, cancel_after_s: float) -> DownloadStatus:

@@ -49,7 +49,7 @@ async def test_without_a_source_it_waits_and_then_fails(party: Party) -> None:
         "DownloadFailedEvent",
     ]
     assert not party.game("downloader").exists()
-    assert list((party.games("downloader") / ".lanspread/staging").iterdir()) == []
+    assert [left.name for left in await downloader.stagings()] == [download_id]
 
 
 async def test_a_source_that_comes_back_in_time_lets_it_finish(party: Party) -> None:

@@ -167,7 +167,7 @@ async def test_a_game_folder_that_vanishes_and_comes_back_is_noticed(party: Part
     await until(lambda: title(watcher) is None)
     assert sidecar.status().game_count == 0
     warned = [event.code for event in party.events(sidecar).of(Warned)]
-    assert warned == ["STORAGE"]
+    assert warned == ["GAME_DIR_GONE"]
     away.rename(party.games("sidecar"))
     await wait_sources(watcher, 1)
     assert not sidecar.status().indexing

@@ -26,6 +26,7 @@ from lanspread_peer.storage.staging import Staging
 from support.link_swapper import Swap, swapping
 from support.long_form import long_form
 from support.manifests import game_manifest
+from support.stagings import new_staging
 from support.storage_folders import index_game, make_files, make_game_dir, snapshot
 
 pytestmark = [
@@ -204,10 +205,11 @@ def test_no_byte_from_outside_is_hashed(places: _Places, tmp_path: Path) -> None
         index.close()
 
 
-def test_staging_writes_reads_and_is_removed_inside_only(places: _Places) -> None:
+def test_staging_writes_and_is_removed_inside_only(places: _Places) -> None:
     files = {"data/file": _OWN, "version.ini": b"20240229"}
     manifest = game_manifest(files)
-    staging = Staging.create(places.game_dir, "race", manifest.files)
+    staging = new_staging(places.game_dir, manifest, "race")
+    staging.close()
     chunks = list(manifest.chunks_of("data/file"))
     top = places.root / staging.folder
     swaps = (
@@ -216,12 +218,14 @@ def test_staging_writes_reads_and_is_removed_inside_only(places: _Places) -> Non
     )
 
     def write(_: int) -> None:
-        # Closed, so that each write opens the file again.
-        staging.close()
-        for chunk in chunks:
-            staging.write_chunk(chunk, memoryview(_OWN))
-        staging.sync()
-        assert staging.verify_file(chunks[0].file)
+        # Opened anew and nothing recorded, so that each time every chunk is written.
+        again = Staging.reopen(places.game_dir, "race")
+        try:
+            again.prepare(manifest.files)
+            for chunk in chunks:
+                again.write_chunk(chunk, memoryview(_OWN))
+        finally:
+            again.close()
 
     _race(swaps, write)
     with swapping(*swaps):

@@ -15,7 +15,7 @@ from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
 from support.control import TOKEN
 from support.cut_proxy import cut_proxy
-from support.memory_sidecar import INSTANCE, MemorySidecar, manifest_of, title
+from support.memory_sidecar import INSTANCE, MemorySidecar, manifest_of, staging, title
 
 
 @pytest.fixture
@@ -78,10 +78,19 @@ async def test_every_call_has_a_method(client: Client, sidecar: MemorySidecar) -
     assert files == ["a", "b", "c", "version.ini"]
     started = await client.download_game_files("game1", paths=["a"], request_id="r1")
     assert (sidecar.requests[0].paths, sidecar.requests[0].request_id) == (("a",), "r1")
+    paused = await client.pause_download(started.id)
+    assert paused.state == types_pb2.DOWNLOAD_STATE_PAUSED
+    resumed = await client.resume_download(started.id)
+    assert resumed.state == types_pb2.DOWNLOAD_STATE_RUNNING
     cancelled = await client.cancel_download(started.id)
     assert cancelled.state == types_pb2.DOWNLOAD_STATE_CANCELLED
     assert await client.get_download(started.id) == cancelled
     assert [each async for each in client.list_downloads()] == [cancelled]
+    sidecar.left_behind = [staging(f"d{number}") for number in range(3)]
+    stagings = [each.name async for each in client.list_stagings(page_size=2)]
+    assert stagings == ["d0", "d1", "d2"]
+    await client.delete_staging("d1")
+    assert [each.name async for each in client.list_stagings()] == ["d0", "d2"]
     added = await client.add_peer("127.0.0.1:1234")
     assert [each async for each in client.list_peers()] == [added]
     assert (await client.get_status()).instance_id == INSTANCE
@@ -100,9 +109,15 @@ async def test_every_call_has_a_blocking_method(
             assert client.get_game("game1").description.name == "Age"
             assert len(list(client.list_game_files("game1", page_size=1))) == 3
             started = client.download_game_files("game1", paths=["a"], request_id="r1")
+            assert client.pause_download(started.id).state == types_pb2.DOWNLOAD_STATE_PAUSED
+            assert client.resume_download(started.id).state == types_pb2.DOWNLOAD_STATE_RUNNING
             cancelled = client.cancel_download(started.id)
             assert client.get_download(started.id) == cancelled
             assert list(client.list_downloads()) == [cancelled]
+            sidecar.left_behind = [staging(f"d{number}") for number in range(3)]
+            assert [each.name for each in client.list_stagings(page_size=2)] == ["d0", "d1", "d2"]
+            client.delete_staging("d1")
+            assert [each.name for each in client.list_stagings()] == ["d0", "d2"]
             added = client.add_peer("127.0.0.1:1234")
             assert list(client.list_peers()) == [added]
             assert client.get_status().instance_id == INSTANCE

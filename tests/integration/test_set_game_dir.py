@@ -2,14 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadState
 from lanspread_peer.model.events import GameDirChanged, ScanFinished
-from lanspread_peer.runtime import download_plan, downloads
+from lanspread_peer.model.ids import ContentId, GameId
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.locks import lock_folder
 from lanspread_peer.wire import messages
@@ -109,15 +110,17 @@ async def test_a_download_that_is_being_planned_goes_where_the_folder_goes(
 ) -> None:
     downloader = await party.downloader(await party.start("source", {AOE2: GAME}))
     folder = other_folder(party)
-    plan = download_plan.plan_download
+    ask = GameQuestions.manifest
 
-    async def interrupted(*args: Any, **named: Any) -> download_plan.DownloadPlan:
-        monkeypatch.setattr(downloads, "plan_download", plan)
-        made = await plan(*args, **named)
+    async def interrupted(
+        questions: GameQuestions, game_id: GameId, content_id: ContentId | None
+    ) -> tuple[ContentId, Manifest]:
+        monkeypatch.setattr(GameQuestions, "manifest", ask)
+        answer = await ask(questions, game_id, content_id)
         await downloader.set_game_dir(str(folder))
-        return made
+        return answer
 
-    monkeypatch.setattr(downloads, "plan_download", interrupted)
+    monkeypatch.setattr(GameQuestions, "manifest", interrupted)
     status = await download(downloader)
     assert status.state is DownloadState.FINISHED
     assert not party.game("downloader").exists()

@@ -2,14 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from lanspread_peer.model.download import DownloadRequest, DownloadState, DownloadStatus
+from lanspread_peer.model.download import (
+    DownloadRequest,
+    DownloadState,
+    DownloadStatus,
+    StagedDownload,
+    StagedState,
+)
 from lanspread_peer.model.errors import (
     DownloadActive,
+    DownloadEnded,
     DownloadNotFound,
     GameDirUnusable,
     GameNotFound,
     PeerUnreachable,
+    StagingNotFound,
 )
 from lanspread_peer.model.events import (
     DownloadBegan,
@@ -17,7 +26,9 @@ from lanspread_peer.model.events import (
     DownloadEvent,
     DownloadFailedEvent,
     DownloadFinished,
+    DownloadPaused,
     DownloadProgressed,
+    DownloadResumed,
 )
 from lanspread_peer.model.game import Description, Title, Variant
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
@@ -27,11 +38,13 @@ from lanspread_peer.model.peer import Address, PeerState, PeerStatus, split_host
 from lanspread_peer.model.status import Counters, GameAnswer, SidecarStatus
 from lanspread_peer.model.version import Version
 from lanspread_peer.runtime.event_hub import EventHub
+from lanspread_peer.storage.stagings import FoundStaging
 
 INSTANCE = InstanceId("0123456789abcdef" * 2)
 CONTENT_ID = ContentId("ab" * 32)
 
-_FINAL: dict[DownloadState, Callable[[DownloadStatus], DownloadEvent]] = {
+_STOPPED: dict[DownloadState, Callable[[DownloadStatus], DownloadEvent]] = {
+    DownloadState.PAUSED: DownloadPaused,
     DownloadState.FINISHED: DownloadFinished,
     DownloadState.FAILED: DownloadFailedEvent,
     DownloadState.CANCELLED: DownloadCancelled,
@@ -79,6 +92,24 @@ def download_status(number: int, game_id: str = "aoe2") -> DownloadStatus:
     )
 
 
+def staging(name: str, fault: str = "") -> FoundStaging:
+    """What a failed download has left; with a fault, nobody can tell any more what that was."""
+    if fault:
+        return FoundStaging(name, None, disk_bytes=10, recorded_bytes=0, fault=fault)
+    staged = StagedDownload(
+        DownloadId(name),
+        GameId("aoe2"),
+        "aoe2",
+        CONTENT_ID,
+        Version("20240229"),
+        None,
+        "",
+        1_700_000_000.0,
+        StagedState.ENDED,
+    )
+    return FoundStaging(name, staged, disk_bytes=2000, recorded_bytes=1000, fault="")
+
+
 class MemorySidecar:
     """Titles, peers and downloads are plain lists for a test to set; downloads move by hand."""
 
@@ -91,6 +122,7 @@ class MemorySidecar:
         self.requests: list[DownloadRequest] = []
         self.asked_for_shutdown = False
         self.game_dir = ""
+        self.left_behind: list[FoundStaging] = []
         self._downloads: dict[DownloadId, DownloadStatus] = {}
 
     async def set_game_dir(self, path: str) -> None:
@@ -125,6 +157,25 @@ class MemorySidecar:
         status = self.download(download_id)
         return status if status.state.is_final else self.end(DownloadState.CANCELLED)
 
+    async def pause_download(self, download_id: DownloadId) -> DownloadStatus:
+        self._require_not_over(download_id)
+        return self.end(DownloadState.PAUSED)
+
+    async def resume_download(self, download_id: DownloadId) -> DownloadStatus:
+        self._require_not_over(download_id)
+        status = self._change(state=DownloadState.RUNNING, error_code="", error_message="")
+        self.events.emit(DownloadResumed(status))
+        return status
+
+    async def stagings(self) -> list[FoundStaging]:
+        return sorted(self.left_behind, key=lambda each: each.name)
+
+    async def delete_staging(self, name: str) -> None:
+        left = [each for each in self.left_behind if each.name != name]
+        if left == self.left_behind:
+            raise StagingNotFound(f"nothing was left under {name!a}", name=name)
+        self.left_behind = left
+
     def download(self, download_id: DownloadId) -> DownloadStatus:
         if download_id not in self._downloads:
             raise DownloadNotFound("no such download", download_id=download_id)
@@ -156,19 +207,25 @@ class MemorySidecar:
 
     def progress(self, done_bytes: int) -> DownloadStatus:
         """Move the newest download on."""
-        status = replace(self.downloads()[0], done_bytes=done_bytes)
-        self._downloads[status.id] = status
+        status = self._change(done_bytes=done_bytes)
         self.events.emit(DownloadProgressed(status))
         return status
 
     def end(self, state: DownloadState, error_code: str = "") -> DownloadStatus:
-        """End the newest download."""
-        status = replace(self.downloads()[0], state=state, error_code=error_code)
-        if error_code:
-            status = replace(status, error_message="it failed")
-        self._downloads[status.id] = status
-        self.events.emit(_FINAL[state](status))
+        """End the newest download, or pause it."""
+        message = "it failed" if error_code else ""
+        status = self._change(state=state, error_code=error_code, error_message=message)
+        self.events.emit(_STOPPED[state](status))
         return status
+
+    def _change(self, **changes: Any) -> DownloadStatus:
+        status = replace(self.downloads()[0], **changes)
+        self._downloads[status.id] = status
+        return status
+
+    def _require_not_over(self, download_id: DownloadId) -> None:
+        if self.download(download_id).state.is_final:
+            raise DownloadEnded("the download is over", download_id=download_id)
 
     def _title(self, game_id: GameId) -> Title:
         found = next((each for each in self.library if each.id == game_id), None)

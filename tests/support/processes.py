@@ -48,7 +48,11 @@ class SidecarProcess:
     """`lanspread-peer serve` in a process of its own; a context manager that starts and ends it."""
 
     def __init__(
-        self, folder: Path, *, peers: Sequence[str] = (), options: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        peers: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.name = folder.name
         self.games = folder / "games"
@@ -90,10 +94,18 @@ class SidecarProcess:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        self.wait_serving()
+
+    def launch(self) -> None:
+        """Start it; what it does then, and whether it comes to anything, is left open."""
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def wait_serving(self) -> None:
+        """Wait until it answers; it must not have ended."""
         wait_for(f"{self.name} to serve", self._status_or_end)
 
     @property

@@ -163,7 +163,7 @@ class SimulatedDownload:
 
     def run(self, *, limit_s: float = 3600.0) -> float:
         """Run to the end; the virtual seconds it took. Fails the test when it does not end."""
-        self.download.start()
+        self.download.start(on_disk=0, now=self.clock.now)
         for peer in self.sources:
             self.planner.add_source(peer, now=self.clock.now)
         self._next_requests()

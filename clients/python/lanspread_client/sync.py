@@ -116,6 +116,22 @@ class SyncClient:
             )
         return answer.download
 
+    def pause_download(self, download_id: str) -> types_pb2.Download:
+        """Stop a download until `resume_download`, over restarts of the sidecar too."""
+        request = pb.PauseDownloadRequest(download_id=download_id)
+        with typed_errors():
+            answer = self._stub.PauseDownload(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+        return answer.download
+
+    def resume_download(self, download_id: str) -> types_pb2.Download:
+        """Let a paused download go on when its turn comes."""
+        request = pb.ResumeDownloadRequest(download_id=download_id)
+        with typed_errors():
+            answer = self._stub.ResumeDownload(
+                request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+            )
+        return answer.download
+
     def cancel_download(self, download_id: str) -> types_pb2.Download:
         request = pb.CancelDownloadRequest(download_id=download_id)
         with typed_errors():
@@ -131,7 +147,7 @@ class SyncClient:
         return answer.download
 
     def list_downloads(self, page_size: int = 0) -> Iterator[types_pb2.Download]:
-        """All downloads of this launch, newest first."""
+        """All downloads of this launch and those it goes on with, newest first."""
         request = pb.ListDownloadsRequest(page_size=page_size)
         while True:
             with typed_errors():
@@ -140,6 +156,24 @@ class SyncClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    def list_stagings(self, page_size: int = 0) -> Iterator[types_pb2.Staging]:
+        """All that failed downloads have left on disk."""
+        request = pb.ListStagingsRequest(page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListStagings(
+                    request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+                )
+            yield from page.stagings
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def delete_staging(self, name: str) -> None:
+        request = pb.DeleteStagingRequest(name=name)
+        with typed_errors():
+            self._stub.DeleteStaging(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
 
     def list_peers(self, page_size: int = 0) -> Iterator[types_pb2.Peer]:
         """All peers that were seen."""

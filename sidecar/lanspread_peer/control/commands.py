@@ -13,6 +13,7 @@ from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
 from lanspread_peer.runtime.event_hub import EventHub
+from lanspread_peer.storage.stagings import FoundStaging
 
 
 class Sidecar(Protocol):
@@ -50,12 +51,28 @@ class Sidecar(Protocol):
         """End a download, and answer once it has ended; raises DownloadNotFound."""
         ...
 
+    async def pause_download(self, download_id: DownloadId) -> DownloadStatus:
+        """Stop a download until it is resumed; raises DownloadNotFound or DownloadEnded."""
+        ...
+
+    async def resume_download(self, download_id: DownloadId) -> DownloadStatus:
+        """Queue a paused download; raises DownloadNotFound, DownloadEnded or StorageError."""
+        ...
+
+    async def stagings(self) -> list[FoundStaging]:
+        """What downloads that are over have left on disk, by name; raises StorageError."""
+        ...
+
+    async def delete_staging(self, name: str) -> None:
+        """Delete one of those; raises StagingNotFound or StorageError."""
+        ...
+
     def download(self, download_id: DownloadId) -> DownloadStatus:
         """Raises DownloadNotFound."""
         ...
 
     def downloads(self) -> list[DownloadStatus]:
-        """Those of this launch, newest first; the oldest are forgotten first."""
+        """Those of this launch and those it goes on with, newest first."""
         ...
 
     def peers(self) -> list[PeerStatus]:

@@ -13,6 +13,7 @@ from lanspread_peer.model.game import Description, LocalGame, LocalState, Title,
 from lanspread_peer.model.manifest import FileEntry, Totals
 from lanspread_peer.model.peer import PeerState, PeerStatus
 from lanspread_peer.model.status import SidecarStatus
+from lanspread_peer.storage.stagings import FoundStaging
 
 _LOCAL_STATES = {
     LocalState.ABSENT: types_pb2.LOCAL_STATE_ABSENT,
@@ -138,9 +139,27 @@ def to_download(value: DownloadStatus) -> types_pb2.Download:
 
 
 def _to_download_error(value: DownloadStatus) -> types_pb2.DownloadError | None:
-    if value.state is not DownloadState.FAILED:
+    if not value.error_code:
         return None
     return types_pb2.DownloadError(reason=value.error_code, message=encodable(value.error_message))
+
+
+def to_staging(value: FoundStaging) -> types_pb2.Staging:
+    staged = value.staged
+    if staged is None:
+        return types_pb2.Staging(
+            name=value.name, disk_bytes=value.disk_bytes, fault=encodable(value.fault)
+        )
+    return types_pb2.Staging(
+        name=value.name,
+        game_id=staged.game_id,
+        content_id=staged.content_id,
+        version=encodable(staged.version),
+        recorded_bytes=value.recorded_bytes,
+        disk_bytes=value.disk_bytes,
+        start_time=to_timestamp(staged.started_at_unix_s),
+        fault=encodable(value.fault),
+    )
 
 
 def _to_share(value: SourceShare) -> types_pb2.SourceShare:

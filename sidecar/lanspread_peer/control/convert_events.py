@@ -19,6 +19,7 @@ from lanspread_peer.model.events import (
     DownloadEvent,
     DownloadFailedEvent,
     DownloadFinished,
+    DownloadPaused,
     DownloadProgressed,
     DownloadResumed,
     DownloadWaiting,
@@ -98,6 +99,9 @@ def _of_download(event: DownloadEvent) -> events_pb2.WatchEventsResponse:
         case DownloadResumed():
             resumed = events_pb2.DownloadGameFilesResumed(download=download)
             return _Response(download_game_files_resumed=resumed)
+        case DownloadPaused():
+            paused = events_pb2.DownloadGameFilesPaused(download=download)
+            return _Response(download_game_files_paused=paused)
         case DownloadFinished():
             finished = events_pb2.DownloadGameFilesFinished(download=download)
             return _Response(download_game_files_finished=finished)

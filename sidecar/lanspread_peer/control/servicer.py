@@ -17,6 +17,7 @@ from lanspread_peer.control.convert import (
     to_file,
     to_game,
     to_peer,
+    to_staging,
     to_status,
     to_timestamp,
     to_totals,
@@ -107,6 +108,20 @@ class Servicer(PeerServiceServicer):
         return pb.DownloadGameFilesResponse(download=to_download(status))
 
     @answering
+    async def PauseDownload(
+        self, request: pb.PauseDownloadRequest, _context: Context
+    ) -> pb.PauseDownloadResponse:
+        status = await self._sidecar.pause_download(_download_id(request.download_id))
+        return pb.PauseDownloadResponse(download=to_download(status))
+
+    @answering
+    async def ResumeDownload(
+        self, request: pb.ResumeDownloadRequest, _context: Context
+    ) -> pb.ResumeDownloadResponse:
+        status = await self._sidecar.resume_download(_download_id(request.download_id))
+        return pb.ResumeDownloadResponse(download=to_download(status))
+
+    @answering
     async def CancelDownload(
         self, request: pb.CancelDownloadRequest, _context: Context
     ) -> pb.CancelDownloadResponse:
@@ -136,6 +151,29 @@ class Servicer(PeerServiceServicer):
         return pb.ListDownloadsResponse(
             downloads=page.messages, next_page_token=page.next_page_token
         )
+
+    @answering
+    async def ListStagings(
+        self, request: pb.ListStagingsRequest, _context: Context
+    ) -> pb.ListStagingsResponse:
+        page = page_of(
+            await self._sidecar.stagings(),
+            to_staging,
+            key=lambda staging: staging.name,
+            of="stagings",
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListStagingsResponse(stagings=page.messages, next_page_token=page.next_page_token)
+
+    @answering
+    async def DeleteStaging(
+        self, request: pb.DeleteStagingRequest, _context: Context
+    ) -> pb.DeleteStagingResponse:
+        if not request.name:
+            raise InvalidField("name", "the name of a staging")
+        await self._sidecar.delete_staging(request.name)
+        return pb.DeleteStagingResponse()
 
     @answering
     async def ListPeers(

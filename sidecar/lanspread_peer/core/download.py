@@ -2,7 +2,8 @@
 
 Invariants: only the transitions of the table happen, and a final state is never left, so there
 is exactly one outcome; done bytes are reused bytes plus fetched bytes, and never exceed the
-total. Which chunk comes from where is the planner's; files and events are runtime's.
+total. A pause keeps the figures. Which chunk comes from where is the planner's; files and events
+are runtime's.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,14 @@ _ENDS = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 
 TRANSITIONS: Mapping[DownloadState, frozenset[DownloadState]] = MappingProxyType(
     {
-        DownloadState.QUEUED: _ENDS | {DownloadState.RUNNING},
+        DownloadState.QUEUED: _ENDS | {DownloadState.RUNNING, DownloadState.PAUSED},
         DownloadState.RUNNING: _ENDS
         | {DownloadState.WAITING, DownloadState.PAUSED, DownloadState.VERIFYING},
         DownloadState.WAITING: _ENDS
         | {DownloadState.RUNNING, DownloadState.PAUSED, DownloadState.VERIFYING},
-        DownloadState.PAUSED: _ENDS | {DownloadState.RUNNING},
-        DownloadState.VERIFYING: _ENDS | {DownloadState.PUBLISHING},
-        DownloadState.PUBLISHING: _ENDS | {DownloadState.FINISHED},
+        DownloadState.PAUSED: _ENDS | {DownloadState.QUEUED},
+        DownloadState.VERIFYING: _ENDS | {DownloadState.PUBLISHING, DownloadState.PAUSED},
+        DownloadState.PUBLISHING: _ENDS | {DownloadState.FINISHED, DownloadState.PAUSED},
         DownloadState.FINISHED: frozenset(),
         DownloadState.FAILED: frozenset(),
         DownloadState.CANCELLED: frozenset(),
@@ -48,16 +49,19 @@ class DownloadFigures:
 class Download:
     """Starts QUEUED; every change of state that the table does not have raises ValueError.
 
+    `reused_bytes` is what an earlier launch is known to have left; `start` tells it exactly.
     `patience_s` is how long it waits without a source before it should fail.
     """
 
-    def __init__(self, total_bytes: int, *, patience_s: float, now: float) -> None:
+    def __init__(
+        self, total_bytes: int, *, reused_bytes: int = 0, patience_s: float, now: float
+    ) -> None:
         self._total_bytes = total_bytes
         self._patience_s = patience_s
         self._state = DownloadState.QUEUED
         self._error: DownloadFailed | None = None
         self._waiting_since: float | None = None
-        self._reused_bytes = 0
+        self._reused_bytes = reused_bytes
         self._fetched_bytes = 0
         self._wasted_bytes = 0
         self._meter = SpeedMeter(now=now)
@@ -68,13 +72,8 @@ class Download:
 
     @property
     def error(self) -> DownloadFailed | None:
-        """Why it failed; None in every other state."""
+        """Why it failed, or what paused it; None when a command did, and in every other state."""
         return self._error
-
-    @property
-    def waiting_since(self) -> float | None:
-        """When it last ran out of sources; None while it does not wait."""
-        return self._waiting_since
 
     @property
     def patience_deadline(self) -> float | None:
@@ -85,9 +84,25 @@ class Download:
         """Whether it waited so long that the caller should let it fail."""
         return self.patience_deadline is not None and now >= self.patience_deadline
 
-    def start(self) -> None:
-        """Staging is prepared and the first chunks are asked for."""
+    def start(self, *, on_disk: int, now: float) -> None:
+        """Its turn has come; `on_disk` bytes are verified and lie in the game folder already.
+
+        After a pause these may be fewer than were fetched, when the disk lost some.
+        """
         self._move_to(DownloadState.RUNNING)
+        self._fetched_bytes = min(self._fetched_bytes, on_disk)
+        self._reused_bytes = 0
+        self.reused(on_disk - self._fetched_bytes)
+        self._meter.skip_to(now)
+
+    def pause(self, error: DownloadFailed | None = None) -> None:
+        """It stops until it is resumed: by a command, or for the `error` that the disk gave."""
+        self._move_to(DownloadState.PAUSED)
+        self._error = error
+
+    def resume(self) -> None:
+        """A command lets a paused download go on, when its turn comes."""
+        self._move_to(DownloadState.QUEUED)
 
     def no_source(self, *, now: float) -> bool:
         """No source is left; patience counts from the first such call, which returns True."""
@@ -167,6 +182,7 @@ class Download:
             raise ValueError(f"a download cannot go from {self._state.value} to {state.value}")
         self._state = state
         self._waiting_since = None
+        self._error = None
 
     def _check_room(self, count: int) -> None:
         if self._reused_bytes + self._fetched_bytes + count > self._total_bytes:

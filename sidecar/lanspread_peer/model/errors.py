@@ -86,6 +86,24 @@ class DownloadActive(RequestError):
     reason = "DOWNLOAD_ACTIVE"
 
 
+class DownloadEnded(RequestError):
+    """The download is over, so it can neither pause nor go on."""
+
+    reason = "DOWNLOAD_ENDED"
+
+
+class TooManyDownloads(RequestError):
+    """As many downloads as may be are running, queued or paused."""
+
+    reason = "TOO_MANY_DOWNLOADS"
+
+
+class StagingNotFound(RequestError):
+    """No failed download has left anything under this name."""
+
+    reason = "STAGING_NOT_FOUND"
+
+
 class AlreadyDownloaded(RequestError):
     """The game folder holds exactly this content already."""
 

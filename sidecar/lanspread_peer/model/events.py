@@ -60,7 +60,14 @@ class DownloadWaiting:
 
 @dataclass(frozen=True, slots=True)
 class DownloadResumed:
-    """A waiting download has a source again."""
+    """A waiting download has a source again, or a paused one has its turn."""
+
+    download: DownloadStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPaused:
+    """A download stopped until it is resumed: by a command, or for the error it shows."""
 
     download: DownloadStatus
 
@@ -154,6 +161,7 @@ DownloadEvent = (
     | DownloadProgressed
     | DownloadWaiting
     | DownloadResumed
+    | DownloadPaused
     | DownloadFinished
     | DownloadFailedEvent
     | DownloadCancelled
@@ -166,6 +174,7 @@ StateEvent = (
     | DownloadBegan
     | DownloadWaiting
     | DownloadResumed
+    | DownloadPaused
     | DownloadFinished
     | DownloadFailedEvent
     | DownloadCancelled

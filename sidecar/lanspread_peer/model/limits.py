@@ -83,11 +83,20 @@ MAX_QUEUED_UPLOADS = 2
 MAX_REQUESTS_PER_DOWNLOAD = 12
 MAX_REQUEST_BUFFERS = 16
 UPLOAD_SLICE_BYTES = 256 * KIB
+# Two, so that one fetches while the other waits for a source or for the disk; more only share the
+# line, and the first game is ready later.
+MAX_RUNNING_DOWNLOADS = 2
+# Running, queued and paused ones; each has a staging on disk and is listed at every start.
+MAX_ACTIVE_DOWNLOADS = 64
 MAX_RETRY_COUNT = 3
 
 # Disk. A download leaves this much free, or this share of a small disk, for the system to live on.
 FREE_SPACE_RESERVE_BYTES = 256 * MIB
 FREE_SPACE_RESERVE_PERCENT = 5
+# What was verified is recorded this often: what a crash costs at most, for a pause of the disk that
+# even a slow one gets over before the network notices.
+RECORD_BYTES = 256 * MIB
+RECORD_INTERVAL_S = 5.0
 # Far below the 256 descriptors that macOS gives a process, however many files a game has.
 MAX_OPEN_STAGING_FILES = 64
 # What a staging says of its download; it may name as many paths as a manifest has.

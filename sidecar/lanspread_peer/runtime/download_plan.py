@@ -1,12 +1,15 @@
-"""What one download is to do: which files to fetch, and which are right on disk already."""
+"""What one download is to do: which files to fetch, and which are right on disk already.
+
+The plan is made anew each time a download begins or goes on, since the game folder may have
+changed meanwhile.
+"""
 
 from dataclasses import dataclass
 
-from lanspread_peer.model.game import Variant
-from lanspread_peer.model.ids import GameId, GameKey, game_key
+from lanspread_peer.core.selection import select_files
+from lanspread_peer.model.download import StagedDownload
 from lanspread_peer.model.manifest import FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath
-from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.records import already_right, obsolete_files
@@ -20,16 +23,10 @@ class DownloadPlan:
     """
 
     game_dir: GameDir
-    game_id: GameId
     folder: str
-    variant: Variant
     manifest: Manifest
     files: tuple[FileEntry, ...]
     kept: frozenset[SafeRelPath]
-
-    @property
-    def key(self) -> GameKey:
-        return game_key(self.game_id)
 
     @property
     def fetched_files(self) -> tuple[FileEntry, ...]:
@@ -40,35 +37,25 @@ class DownloadPlan:
     def total_bytes(self) -> int:
         return sum(entry.size for entry in self.files)
 
-    def obsolete(self, index: Index) -> list[str]:
-        """The files of an older download that this one lacks; looks at the disk."""
-        return obsolete_files(self.game_dir, self.folder, self.manifest, index)
-
     @property
     def kept_bytes(self) -> int:
         return sum(entry.size for entry in self.files if entry.path in self.kept)
 
+    def obsolete(self, index: Index) -> list[str]:
+        """The files of an older download that this one lacks; looks at the disk."""
+        return obsolete_files(self.game_dir, self.folder, self.manifest, index)
 
-async def plan_download(
-    game_dir: GameDir,
-    index: Index,
-    game_id: GameId,
-    variant: Variant,
-    manifest: Manifest,
-    files: tuple[FileEntry, ...],
-    *,
-    reserved_bytes: int,
+
+def make_plan(
+    game_dir: GameDir, index: Index, staged: StagedDownload, manifest: Manifest
 ) -> DownloadPlan:
-    """The plan for these files; raises DiskFull when they do not fit, and has created nothing.
+    """The plan for a download as the game folder is now; raises RequestError or StorageError."""
+    folder = game_dir.folder_of(staged.game_id) or staged.folder
+    kept = already_right(game_dir, folder, manifest, index)
+    files = select_files(manifest, staged.paths)
+    return DownloadPlan(game_dir, folder, manifest, files, frozenset(kept))
 
-    `reserved_bytes` is what other downloads will still need.
-    """
 
-    def look() -> DownloadPlan:
-        folder = game_dir.folder_of(game_id) or game_id
-        kept = already_right(game_dir, folder, manifest, index)
-        plan = DownloadPlan(game_dir, game_id, folder, variant, manifest, files, frozenset(kept))
-        game_dir.require_space(plan.total_bytes - plan.kept_bytes + reserved_bytes)
-        return plan
-
-    return await run_in_thread(look)
+def missing_bytes(plan: DownloadPlan, staged_bytes: int) -> int:
+    """What a download still has to write when so many bytes of it are staged."""
+    return max(0, plan.total_bytes - plan.kept_bytes - staged_bytes)

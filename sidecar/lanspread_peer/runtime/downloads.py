@@ -1,28 +1,46 @@
-"""All downloads of one sidecar: starting, cancelling, and remembering them for a while.
+"""All downloads of one sidecar: starting, queueing, stopping, and remembering them for a while.
 
-One active download per game. A command is refused before anything is created on disk, and once
-accepted a download ends in exactly one final event.
+One active download per game, and MAX_RUNNING_DOWNLOADS at a time. A command is refused before
+anything is created on disk; once accepted, a download ends in exactly one final event, in this
+launch or a later one.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from secrets import token_hex
 from weakref import WeakValueDictionary
 
-from lanspread_peer.core.selection import select_files
+import structlog
+
 from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
-from lanspread_peer.model.download import DownloadRequest, DownloadStatus
-from lanspread_peer.model.events import NoPeersHaveGame
+from lanspread_peer.model.download import (
+    DownloadRequest,
+    DownloadStatus,
+    StagedDownload,
+    StagedState,
+)
+from lanspread_peer.model.events import DownloadFinished, NoPeersHaveGame, Warned
 from lanspread_peer.model.game import LocalGame, LocalState, Title, Variant
 from lanspread_peer.model.ids import DownloadId, GameKey, game_key
-from lanspread_peer.model.limits import MAX_KEPT_DOWNLOADS
-from lanspread_peer.runtime.download_job import DownloadJob, Surroundings
-from lanspread_peer.runtime.download_plan import DownloadPlan, plan_download
+from lanspread_peer.model.limits import (
+    MAX_ACTIVE_DOWNLOADS,
+    MAX_KEPT_DOWNLOADS,
+    MAX_RUNNING_DOWNLOADS,
+)
+from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.runtime.clock import unix_s
+from lanspread_peer.runtime.download_job import AcceptedDownload, DownloadJob
+from lanspread_peer.runtime.download_run import Surroundings
+from lanspread_peer.runtime.download_start import accept, find_accepted, finished_status
 from lanspread_peer.runtime.game_questions import GameQuestions
-from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
+from lanspread_peer.storage.stagings import FoundStaging, read_stagings, remove_staging
+
+_log = structlog.get_logger(__name__)
 
 
 class Downloads:
@@ -39,6 +57,8 @@ class Downloads:
         self._downloads: OrderedDict[DownloadId, DownloadJob | DownloadStatus] = OrderedDict()
         self._by_request: dict[str, DownloadId] = {}
         self._starting: WeakValueDictionary[GameKey, asyncio.Lock] = WeakValueDictionary()
+        # One at a time, so that the space that one takes is not promised to another as well.
+        self._accepting = asyncio.Lock()
         self._is_closed = False
 
     async def start(self, request: DownloadRequest) -> DownloadStatus:
@@ -49,12 +69,25 @@ class Downloads:
             if known := self._by_request.get(request.request_id):
                 return self.status(known)
             self._require_idle(key)
-            plan = await self._plan(request)
-            while plan.game_dir != self._surroundings.library.game_dir:
-                plan = await self._plan(request)
-            if self._is_closed:
-                raise errors.ShuttingDown("the sidecar is shutting down")
-            return self._begin(plan, request.request_id)
+            title, variant = self._choose(request)
+            _, manifest = await self._questions.manifest(title.id, variant.content_id)
+            # A caller who gives up now has a download nevertheless, and not half of one.
+            return await run_to_end(self._accept(request, title, variant, manifest))
+
+    async def restore(self, published: Iterable[StagedDownload]) -> None:
+        """Go on with the downloads of earlier launches; the library is open.
+
+        `published` are those that recovery finished; they are told as finished now.
+        """
+        game_dir = self._surroundings.library.game_dir
+        for staged in published:
+            status = await run_in_thread(finished_status, game_dir, staged)
+            self._downloads[staged.id] = status
+            self._surroundings.emit(DownloadFinished(status))
+        stagings = await run_in_thread(read_stagings, game_dir)
+        for found in sorted(stagings, key=_age):
+            await self._restore(found)
+        self._begin_next()
 
     async def cancel(self, download_id: DownloadId) -> DownloadStatus:
         """End a download and wait until it has ended; raises DownloadNotFound."""
@@ -62,6 +95,18 @@ class Downloads:
         if isinstance(entry, DownloadJob):
             await entry.cancel()
         return _status_of(entry)
+
+    async def pause(self, download_id: DownloadId) -> DownloadStatus:
+        """Stop a download until it is resumed; raises DownloadNotFound or DownloadEnded."""
+        job = self._job(download_id)
+        await job.pause()
+        return job.status()
+
+    async def resume(self, download_id: DownloadId) -> DownloadStatus:
+        """Queue a paused download; raises DownloadNotFound, DownloadEnded or StorageError."""
+        job = self._job(download_id)
+        await job.resume()
+        return job.status()
 
     def status(self, download_id: DownloadId) -> DownloadStatus:
         """Where it stands; raises DownloadNotFound."""
@@ -71,10 +116,33 @@ class Downloads:
         """All of them, newest first."""
         return [_status_of(entry) for entry in reversed(self._downloads.values())]
 
+    async def stagings(self) -> list[FoundStaging]:
+        """What downloads that are over have left on disk, by name; raises StorageError."""
+        found = await run_in_thread(read_stagings, self._surroundings.library.game_dir)
+        used = {job.staging_name for job in self._jobs}
+        return sorted((each for each in found if each.name not in used), key=lambda e: e.name)
+
+    async def delete_staging(self, name: str) -> None:
+        """Delete one of those; raises StagingNotFound or StorageError."""
+        async with self._accepting:
+            if all(found.name != name for found in await self.stagings()):
+                raise errors.StagingNotFound(f"nothing was left under {name!a}", name=name)
+            await run_in_thread(remove_staging, self._surroundings.library.game_dir, name)
+
     @property
     def active(self) -> list[DownloadId]:
         """Those that have not ended."""
         return [job.id for job in self._jobs]
+
+    @asynccontextmanager
+    async def none_active(self) -> AsyncIterator[None]:
+        """Within it, no download is accepted; raises DownloadActive when one has not ended."""
+        async with self._accepting:
+            if active := self.active:
+                raise errors.DownloadActive(
+                    "the game folder cannot change during downloads", download_id=active[0]
+                )
+            yield
 
     def sources_changed(self, keys: Iterable[GameKey]) -> None:
         """Other peers may hold these games now."""
@@ -83,14 +151,16 @@ class Downloads:
             if job.key in changed:
                 job.wake()
 
+    def library_changed(self) -> None:
+        """A game that one waits for may be hashed now."""
+        self._begin_next()
+
     async def close(self) -> None:
-        """Cancel what is active, and start nothing more."""
+        """Stop what runs, for the next launch to go on with, and start nothing more."""
         self._is_closed = True
-        for job in self._jobs:
-            await job.cancel()
         await self._tasks.close()
 
-    async def _plan(self, request: DownloadRequest) -> DownloadPlan:
+    def _choose(self, request: DownloadRequest) -> tuple[Title, Variant]:
         title = self._titles.title(game_key(request.game_id))
         if title is None:
             self._surroundings.emit(NoPeersHaveGame(request.game_id))
@@ -102,34 +172,87 @@ class Downloads:
         _require_hashed(title)
         if request.paths is None:
             _require_new(title, variant)
-        _, manifest = await self._questions.manifest(title.id, variant.content_id)
-        files = select_files(manifest, request.paths)
-        return await plan_download(
-            self._surroundings.library.game_dir,
-            self._surroundings.index,
+        return title, variant
+
+    async def _accept(
+        self, request: DownloadRequest, title: Title, variant: Variant, manifest: Manifest
+    ) -> DownloadStatus:
+        staged = StagedDownload(
+            DownloadId(token_hex(8)),
             title.id,
-            variant,
-            manifest,
-            files,
-            reserved_bytes=sum(job.missing_bytes for job in self._jobs),
+            title.id,
+            variant.content_id,
+            variant.version,
+            request.paths,
+            request.request_id,
+            unix_s(),
+            StagedState.ACTIVE,
         )
+        async with self._accepting:
+            if self._is_closed:
+                raise errors.ShuttingDown("the sidecar is shutting down")
+            if len(self._jobs) >= MAX_ACTIVE_DOWNLOADS:
+                raise errors.TooManyDownloads(f"there are {MAX_ACTIVE_DOWNLOADS} downloads already")
+            accepted = await run_in_thread(
+                accept,
+                self._surroundings.library.game_dir,
+                self._surroundings.index,
+                staged,
+                manifest,
+                reserved_bytes=sum(job.missing_bytes for job in self._jobs),
+            )
+            job = self._add(accepted)
+        self._begin_next()
+        return job.status()
+
+    async def _restore(self, found: FoundStaging) -> None:
+        game_dir = self._surroundings.library.game_dir
+        try:
+            accepted = await run_in_thread(find_accepted, game_dir, found)
+        except errors.LanspreadError as error:
+            _log.warning("staging of no use", name=found.name, detail=error.message)
+            self._surroundings.emit(Warned("STAGING_UNUSABLE", f"{found.name}: {error.message}"))
+            return
+        if accepted is None or len(self._jobs) >= MAX_ACTIVE_DOWNLOADS:
+            return
+        if all(job.key != game_key(accepted.staged.game_id) for job in self._jobs):
+            self._add(accepted)
+
+    def _add(self, accepted: AcceptedDownload) -> DownloadJob:
+        job = DownloadJob(
+            accepted, self._surroundings, on_rest=self._begin_next, on_end=self._ended
+        )
+        self._downloads[job.id] = job
+        if job.request_id:
+            self._by_request[job.request_id] = job.id
+        self._forget_oldest()
+        return job
+
+    def _begin_next(self) -> None:
+        """Give free places to those that wait, in the order of their start."""
+        free = MAX_RUNNING_DOWNLOADS - sum(job.is_running for job in self._jobs)
+        for job in self._jobs:
+            if free <= 0 or self._is_closed:
+                return
+            if job.is_queued and self._is_hashed(job.key):
+                job.begin(self._tasks)
+                free -= 1
+
+    def _is_hashed(self, key: GameKey) -> bool:
+        library = self._surroundings.library
+        local = library.local_game(key)
+        if local is None or local.state is not LocalState.INDEXING:
+            return True
+        # Before that, nobody knows which of its files are right already; so it is hashed next.
+        library.indexed(key)
+        return False
 
     def _require_idle(self, key: GameKey) -> None:
         for job in self._jobs:
             if job.key == key:
                 raise errors.DownloadActive(
-                    f"download {job.id} of this game runs", download_id=job.id
+                    f"download {job.id} of this game is not over", download_id=job.id
                 )
-
-    def _begin(self, plan: DownloadPlan, request_id: str) -> DownloadStatus:
-        download_id = DownloadId(token_hex(8))
-        job = DownloadJob(download_id, plan, self._surroundings, on_end=self._ended)
-        self._downloads[download_id] = job
-        if request_id:
-            self._by_request[request_id] = download_id
-        self._forget_oldest()
-        job.start(self._tasks)
-        return job.status()
 
     def _forget_oldest(self) -> None:
         over = [key for key, entry in self._downloads.items() if isinstance(entry, DownloadStatus)]
@@ -149,6 +272,16 @@ class Downloads:
         if entry is None:
             raise errors.DownloadNotFound(f"no download {download_id!r}", download_id=download_id)
         return entry
+
+    def _job(self, download_id: DownloadId) -> DownloadJob:
+        entry = self._entry(download_id)
+        if isinstance(entry, DownloadStatus):
+            raise errors.DownloadEnded(f"download {download_id} is over", download_id=download_id)
+        return entry
+
+
+def _age(found: FoundStaging) -> float:
+    return found.staged.started_at_unix_s if found.staged else 0.0
 
 
 def _status_of(entry: DownloadJob | DownloadStatus) -> DownloadStatus:

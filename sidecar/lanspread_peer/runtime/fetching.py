@@ -6,7 +6,7 @@ come and go with the peer database. This decides nothing itself but when to give
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from random import SystemRandom
@@ -44,17 +44,20 @@ _FORGIVE_AFTER_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be fetched."""
+    """What is to be fetched: the chunks of `files` whose numbers are not among `verified`."""
 
     key: GameKey
     content_id: ContentId
     manifest: Manifest
     files: tuple[FileEntry, ...]
+    verified: Container[int] = frozenset()
 
     def chunks(self) -> list[tuple[int, int]]:
-        """Number and length of each chunk of the files."""
+        """Number and length of each chunk that is missing."""
         found = chain.from_iterable(self.manifest.chunks_of(entry.path) for entry in self.files)
-        return [(chunk.number, chunk.length) for chunk in found]
+        return [
+            (chunk.number, chunk.length) for chunk in found if chunk.number not in self.verified
+        ]
 
 
 def make_planner(wanted: Wanted) -> Planner:
@@ -107,6 +110,11 @@ class Fetching:
     def wake(self) -> None:
         """Sources may have come or gone."""
         self._woken.set()
+
+    def stop(self, error: errors.StorageError) -> None:
+        """The disk refuses, so fetching more makes no sense: `run` raises this error soon."""
+        self._storage_error = error
+        self.wake()
 
     async def run(self) -> None:
         """Fetch everything; raises DownloadFailed or StorageError when that cannot be done."""

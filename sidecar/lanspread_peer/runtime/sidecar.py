@@ -13,7 +13,6 @@ import structlog
 
 from lanspread_peer import __version__
 from lanspread_peer.core.peer_db import PeerDb
-from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import GameDirChanged, Warned
@@ -25,7 +24,7 @@ from lanspread_peer.model.status import GameAnswer, SidecarStatus
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
-from lanspread_peer.runtime.download_job import Surroundings
+from lanspread_peer.runtime.download_run import Surroundings
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
 from lanspread_peer.runtime.fetching import Network
@@ -41,6 +40,7 @@ from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.locks import FolderLock, lock_folder
 from lanspread_peer.storage.node_key import load_or_create_key
 from lanspread_peer.storage.scratch import clear_scratch
+from lanspread_peer.storage.stagings import FoundStaging
 from lanspread_peer.storage.state_dir import open_state_dir
 
 _log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class Sidecar:
         return sidecar
 
     async def close(self) -> None:
-        """End everything, transfers first; what was downloading is cancelled."""
+        """End everything, transfers first; the next launch goes on with the downloads."""
         await self._cleanup.aclose()
 
     @property
@@ -103,25 +103,21 @@ class Sidecar:
     async def set_game_dir(self, path: str) -> None:
         """Switch the game folder; raises GameDirUnusable, AlreadyRunning or DownloadActive."""
         async with self._switching:
-            self._require_no_download()
             game_dir = await asyncio.to_thread(GameDir.open, path)
             if game_dir.root == self._library.game_dir.root:
                 self._library.request_rescan()
                 return
-            lock = await asyncio.to_thread(_lock_game_dir, game_dir)
-            try:
-                self._require_no_download()
-            except BaseException:
-                lock.release()
-                raise
-            # A caller who gives up in the middle must not leave half a library.
-            await run_to_end(self._switch(game_dir, lock))
+            async with self._downloads.none_active():
+                lock = await asyncio.to_thread(_lock_game_dir, game_dir)
+                # A caller who gives up in the middle must not leave half a library.
+                await run_to_end(self._switch(game_dir, lock))
 
     async def _switch(self, game_dir: GameDir, lock: FolderLock) -> None:
         self._release_game_dir()
         self._game_lock = lock
         await self._library.open(game_dir)
         self.events.emit(GameDirChanged(str(game_dir.root)))
+        await self._downloads.restore(())
 
     def titles(self) -> list[Title]:
         return self._titles.titles()
@@ -141,6 +137,18 @@ class Sidecar:
 
     async def cancel_download(self, download_id: DownloadId) -> DownloadStatus:
         return await self._downloads.cancel(download_id)
+
+    async def pause_download(self, download_id: DownloadId) -> DownloadStatus:
+        return await self._downloads.pause(download_id)
+
+    async def resume_download(self, download_id: DownloadId) -> DownloadStatus:
+        return await self._downloads.resume(download_id)
+
+    async def stagings(self) -> list[FoundStaging]:
+        return await self._downloads.stagings()
+
+    async def delete_staging(self, name: str) -> None:
+        await self._downloads.delete_staging(name)
 
     def download(self, download_id: DownloadId) -> DownloadStatus:
         return self._downloads.status(download_id)
@@ -203,6 +211,7 @@ class Sidecar:
         self._cleanup.push_async_callback(self._library.close)
         self._cleanup.push_async_callback(self._downloads.close)
         await self._library.open(game_dir)
+        await self._downloads.restore(())
         # Last, so that the first word to others is about a library that is known.
         await self._neighbourhood.look_for_others()
 
@@ -213,12 +222,6 @@ class Sidecar:
         self._game_lock = await asyncio.to_thread(_lock_game_dir, game_dir)
         self._cleanup.callback(self._release_game_dir)
         return game_dir
-
-    def _require_no_download(self) -> None:
-        if active := self._downloads.active:
-            raise errors.DownloadActive(
-                "the game folder cannot change during downloads", download_id=active[0]
-            )
 
     def _release_game_dir(self) -> None:
         if self._game_lock is not None:
@@ -244,6 +247,7 @@ class Sidecar:
     def _library_changed(self, keys: frozenset[GameKey]) -> None:
         self._titles.changed(keys)
         self._neighbourhood.library_changed()
+        self._downloads.library_changed()
 
     def _titles_changed(self, keys: frozenset[GameKey]) -> None:
         self._titles.changed(keys)

@@ -13,6 +13,7 @@ from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import is_missing
 from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
 from lanspread_peer.storage.scratch import bury
+from lanspread_peer.storage.staged_json import encode_staged
 from lanspread_peer.storage.staging import read_staged, read_staged_manifest, staging_path
 from lanspread_peer.storage.staging_record import read_recorded
 
@@ -42,11 +43,33 @@ def read_stagings(game_dir: GameDir) -> list[FoundStaging]:
     return [_look_at(game_dir, name) for name in names]
 
 
+def has_staging(game_dir: GameDir, name: str) -> bool:
+    """Whether it is there; it is not while the disk of the game folder is not mounted."""
+    try:
+        return beneath.stat(game_dir.root, staging_path(name)) is not None
+    except StorageError:
+        return False
+
+
 def remove_staging(game_dir: GameDir, name: str) -> None:
     """Remove a staging that `read_stagings` told and no download uses; raises StorageError."""
     if "/" in name or not name:
         raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
     bury(game_dir, staging_path(name))
+
+
+def rewrite_staged(game_dir: GameDir, name: str, staged: StagedDownload) -> None:
+    """Say anew what a staging is for that nobody has open; raises StorageError."""
+    path = f"{staging_path(name)}/download.json"
+    beneath.write_file(game_dir.root, path, encode_staged(staged))
+
+
+def keep_for_later(game_dir: GameDir, name: str, staged: StagedDownload) -> None:
+    """Keep a staging for another try, unless nothing is recorded in it; raises StorageError."""
+    if _look_at(game_dir, name).recorded_bytes:
+        rewrite_staged(game_dir, name, staged)
+    else:
+        remove_staging(game_dir, name)
 
 
 def _look_at(game_dir: GameDir, name: str) -> FoundStaging:

@@ -9,10 +9,13 @@ from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.errors import DownloadFailed
 
 FAILURE = DownloadFailed("NO_SOURCE", "no peer that has this content can be reached")
+FULL = DownloadFailed("DISK_FULL", "1 bytes are needed, 0 are free")
 S = DownloadState
 STEPS: dict[DownloadState, Callable[[Download], object]] = {
-    S.RUNNING: lambda d: d.start(),
+    S.QUEUED: lambda d: d.resume(),
+    S.RUNNING: lambda d: d.start(on_disk=0, now=0.0),
     S.WAITING: lambda d: d.no_source(now=0.0),
+    S.PAUSED: lambda d: d.pause(),
     S.VERIFYING: lambda d: d.verify(),
     S.PUBLISHING: lambda d: d.publish(),
     S.FINISHED: lambda d: d.finish(),
@@ -23,6 +26,7 @@ PATHS = {
     S.QUEUED: [],
     S.RUNNING: [S.RUNNING],
     S.WAITING: [S.RUNNING, S.WAITING],
+    S.PAUSED: [S.PAUSED],
     S.VERIFYING: [S.RUNNING, S.VERIFYING],
     S.PUBLISHING: [S.RUNNING, S.VERIFYING, S.PUBLISHING],
     S.FINISHED: [S.RUNNING, S.VERIFYING, S.PUBLISHING, S.FINISHED],
@@ -64,7 +68,7 @@ def test_the_table_has_every_state_and_leaves_no_final_one() -> None:
 
 
 def test_a_paused_download_only_goes_on_or_ends() -> None:
-    assert TRANSITIONS[S.PAUSED] == {S.RUNNING, S.FAILED, S.CANCELLED}
+    assert TRANSITIONS[S.PAUSED] == {S.QUEUED, S.FAILED, S.CANCELLED}
 
 
 def test_patience_counts_from_the_first_moment_without_a_source() -> None:
@@ -72,7 +76,6 @@ def test_patience_counts_from_the_first_moment_without_a_source() -> None:
     assert not download.is_out_of_patience(now=1e9)
     assert download.no_source(now=100.0)
     assert not download.no_source(now=130.0)
-    assert download.waiting_since == 100.0
     assert download.patience_deadline == 160.0
     assert not download.is_out_of_patience(now=159.9)
     assert download.is_out_of_patience(now=160.0)
@@ -97,14 +100,54 @@ def test_a_clock_jump_does_not_end_a_wait() -> None:
 def test_a_clock_jump_starts_no_wait() -> None:
     download = make_download(S.RUNNING)
     download.deadlines_reset(now=7200.0)
-    assert download.waiting_since is None
+    assert download.patience_deadline is None
 
 
-def test_only_a_failed_download_has_an_error() -> None:
+def test_only_a_download_that_failed_or_was_stopped_by_the_disk_has_an_error() -> None:
     download = make_download(S.RUNNING)
+    assert [download.error] == [None]
+    download.pause(FULL)
+    assert [download.error] == [FULL]
+    download.resume()
     assert [download.error] == [None]
     download.fail(FAILURE)
     assert [download.error] == [FAILURE]
+
+
+def test_a_pause_by_command_has_no_error() -> None:
+    download = make_download(S.RUNNING)
+    download.pause()
+    assert [download.error] == [None]
+
+
+def test_what_lies_on_disk_at_the_start_counts_as_reused() -> None:
+    download = make_download()
+    download.start(on_disk=400, now=1.0)
+    figures = download.figures(now=1.0)
+    assert (figures.done_bytes, figures.reused_bytes, figures.fetched_bytes) == (400, 400, 0)
+
+
+def test_a_pause_keeps_the_figures() -> None:
+    download = make_download()
+    download.start(on_disk=300, now=0.0)
+    download.fetched(200, now=1.0)
+    download.wasted(50)
+    download.pause()
+    download.resume()
+    download.start(on_disk=500, now=9.0)
+    figures = download.figures(now=9.0)
+    assert (figures.reused_bytes, figures.fetched_bytes, figures.wasted_bytes) == (300, 200, 50)
+
+
+def test_what_the_disk_lost_during_a_pause_is_not_done_any_more() -> None:
+    download = make_download()
+    download.start(on_disk=0, now=0.0)
+    download.fetched(200, now=1.0)
+    download.pause(FULL)
+    download.resume()
+    download.start(on_disk=150, now=9.0)
+    figures = download.figures(now=9.0)
+    assert (figures.done_bytes, figures.reused_bytes, figures.fetched_bytes) == (150, 0, 150)
 
 
 def test_done_bytes_are_reused_and_fetched_ones() -> None:

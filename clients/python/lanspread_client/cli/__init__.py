@@ -15,6 +15,7 @@ from typing import IO, Any
 import click
 import psutil
 
+from lanspread.peer.v1 import types_pb2
 from lanspread_client.cli import documents, render
 from lanspread_client.cli.event_lines import event_line
 from lanspread_client.cli.follow import get as follow_get
@@ -121,7 +122,7 @@ def get(
 @_json
 @click.pass_obj
 def downloads(state_dir: Path | None, *, as_json: bool) -> None:
-    """List the downloads since the sidecar started, newest first."""
+    """List the downloads that are not over, and those that ended since the sidecar started."""
     with SyncClient.connect(state_dir) as client:
         found = list(client.list_downloads())
     if as_json:
@@ -134,14 +135,57 @@ def downloads(state_dir: Path | None, *, as_json: bool) -> None:
 @click.argument("download_id", metavar="ID")
 @_json
 @click.pass_obj
+def pause(state_dir: Path | None, download_id: str, *, as_json: bool) -> None:
+    """Stop the download ID until it is resumed; what was fetched is kept."""
+    with SyncClient.connect(state_dir) as client:
+        _show_download(client.pause_download(download_id), as_json=as_json)
+
+
+@main.command()
+@click.argument("download_id", metavar="ID")
+@_json
+@click.pass_obj
+def resume(state_dir: Path | None, download_id: str, *, as_json: bool) -> None:
+    """Let the paused download ID go on."""
+    with SyncClient.connect(state_dir) as client:
+        _show_download(client.resume_download(download_id), as_json=as_json)
+
+
+@main.command()
+@click.argument("download_id", metavar="ID")
+@_json
+@click.pass_obj
 def cancel(state_dir: Path | None, download_id: str, *, as_json: bool) -> None:
     """End the download ID; the game folder stays as it was."""
     with SyncClient.connect(state_dir) as client:
-        download = client.cancel_download(download_id)
+        _show_download(client.cancel_download(download_id), as_json=as_json)
+
+
+@main.command()
+@_json
+@click.pass_obj
+def stagings(state_dir: Path | None, *, as_json: bool) -> None:
+    """List what failed downloads have left on disk for another try."""
+    with SyncClient.connect(state_dir) as client:
+        found = list(client.list_stagings())
     if as_json:
-        documents.write_document(documents.as_dict(download))
+        documents.write_document({"stagings": documents.as_dicts(found)})
     else:
-        render.show_downloads([download])
+        render.show_stagings(found)
+
+
+@main.command()
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Delete all of them.")
+@click.pass_obj
+def clean(state_dir: Path | None, names: tuple[str, ...], *, is_all: bool) -> None:
+    """Delete what failed downloads have left: NAME as `stagings` lists it."""
+    if bool(names) == is_all:
+        raise click.UsageError("name what to delete, or say --all")
+    with SyncClient.connect(state_dir) as client:
+        for name in names or [staging.name for staging in client.list_stagings()]:
+            client.delete_staging(name)
+            click.echo(f"{plain(name)}: deleted")
 
 
 @main.command()
@@ -242,3 +286,10 @@ def _is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError):
         return False
+
+
+def _show_download(download: types_pb2.Download, *, as_json: bool) -> None:
+    if as_json:
+        documents.write_document(documents.as_dict(download))
+    else:
+        render.show_downloads([download])

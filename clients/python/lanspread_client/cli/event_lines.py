@@ -60,6 +60,7 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "download_game_files_progress": _download,
     "download_game_files_waiting": _download,
     "download_game_files_resumed": _download,
+    "download_game_files_paused": _download,
     "download_game_files_finished": _download,
     "download_game_files_failed": _download,
     "download_game_files_cancelled": _download,

@@ -48,6 +48,8 @@ def get(
         ):
             for download in changes:
                 display.show(download)
+                if _is_stopped_by_disk(download):
+                    break
     except KeyboardInterrupt:
         click.echo("Cancelling the download.", err=True)
         download = client.cancel_download(download.id)
@@ -58,6 +60,11 @@ def get(
         click.echo(_summary(download, time.monotonic() - started_at))
 
 
+def _is_stopped_by_disk(download: types_pb2.Download) -> bool:
+    # A person has to mend that, so it makes no sense to wait here.
+    return download.state == types_pb2.DOWNLOAD_STATE_PAUSED and download.HasField("error")
+
+
 def _check_end(download: types_pb2.Download) -> None:
     match download.state:
         case types_pb2.DOWNLOAD_STATE_FINISHED:
@@ -66,6 +73,10 @@ def _check_end(download: types_pb2.Download) -> None:
             raise LanspreadError(
                 "CANCELLED", "the download was cancelled; the game folder is as it was"
             )
+        case types_pb2.DOWNLOAD_STATE_PAUSED:
+            error = download.error
+            how = f"when that is mended, `lanspread resume {download.id}` lets it go on"
+            raise LanspreadError(error.reason, f"the download is paused: {error.message}; {how}")
         case _:
             error = download.error
             raise LanspreadError(error.reason, f"the download failed: {error.message}")

@@ -92,6 +92,20 @@ def show_downloads(downloads: Iterable[types_pb2.Download]) -> None:
     _print(table, "No downloads since the sidecar started.")
 
 
+def show_stagings(stagings: Iterable[types_pb2.Staging]) -> None:
+    table = _table("NAME", "GAME", "VERSION", "VERIFIED", "ON DISK", "FAULT")
+    for each in stagings:
+        table.add_row(
+            cell(each.name),
+            cell(each.game_id),
+            cell(each.version),
+            size(each.recorded_bytes),
+            size(each.disk_bytes),
+            cell(each.fault),
+        )
+    _print(table, "Nothing was left behind.")
+
+
 def show_peers(peers: Iterable[types_pb2.Peer]) -> None:
     table = _table("NAME", "STATE", "ADDRESS", "VIA", "RTT", "GAMES", "LIBRARY", "GAVE US", "ID")
     for each in peers:

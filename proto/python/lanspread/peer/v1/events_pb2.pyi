@@ -46,6 +46,7 @@ class WatchEventsResponse(_message.Message):
     DOWNLOAD_GAME_FILES_FINISHED_FIELD_NUMBER: _builtins.int
     DOWNLOAD_GAME_FILES_FAILED_FIELD_NUMBER: _builtins.int
     DOWNLOAD_GAME_FILES_CANCELLED_FIELD_NUMBER: _builtins.int
+    DOWNLOAD_GAME_FILES_PAUSED_FIELD_NUMBER: _builtins.int
     PEER_DISCOVERED_FIELD_NUMBER: _builtins.int
     PEER_CONNECTED_FIELD_NUMBER: _builtins.int
     PEER_LOST_FIELD_NUMBER: _builtins.int
@@ -100,7 +101,7 @@ class WatchEventsResponse(_message.Message):
 
     @_builtins.property
     def download_game_files_resumed(self) -> Global___DownloadGameFilesResumed:
-        """A waiting download has a source again."""
+        """A waiting download has a source again, or a paused one has its turn."""
 
     @_builtins.property
     def download_game_files_finished(self) -> Global___DownloadGameFilesFinished:
@@ -113,6 +114,10 @@ class WatchEventsResponse(_message.Message):
     @_builtins.property
     def download_game_files_cancelled(self) -> Global___DownloadGameFilesCancelled:
         """Final: a download was cancelled."""
+
+    @_builtins.property
+    def download_game_files_paused(self) -> Global___DownloadGameFilesPaused:
+        """A download was paused."""
 
     @_builtins.property
     def peer_discovered(self) -> Global___PeerDiscovered:
@@ -165,6 +170,7 @@ class WatchEventsResponse(_message.Message):
         download_game_files_finished: Global___DownloadGameFilesFinished | None = ...,
         download_game_files_failed: Global___DownloadGameFilesFailed | None = ...,
         download_game_files_cancelled: Global___DownloadGameFilesCancelled | None = ...,
+        download_game_files_paused: Global___DownloadGameFilesPaused | None = ...,
         peer_discovered: Global___PeerDiscovered | None = ...,
         peer_connected: Global___PeerConnected | None = ...,
         peer_lost: Global___PeerLost | None = ...,
@@ -174,11 +180,11 @@ class WatchEventsResponse(_message.Message):
         game_dir_changed: Global___GameDirChanged | None = ...,
         warning: Global___Warning | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "scan_progress", "scan_finished", "game_dir_changed", "warning"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "download_game_files_paused", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "scan_progress", "scan_finished", "game_dir_changed", "warning"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -421,7 +427,7 @@ Global___DownloadGameFilesWaiting: _TypeAlias = DownloadGameFilesWaiting  # noqa
 
 @_typing.final
 class DownloadGameFilesResumed(_message.Message):
-    """A waiting download has a source again."""
+    """A waiting download has a source again, or a paused one has its turn."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,6 +448,30 @@ class DownloadGameFilesResumed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadGameFilesResumed: _TypeAlias = DownloadGameFilesResumed  # noqa: Y015
+
+@_typing.final
+class DownloadGameFilesPaused(_message.Message):
+    """A download was paused, by a command or, with an error, by the disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def download(self) -> _types_pb2.Download:
+        """The download."""
+
+    def __init__(
+        self,
+        *,
+        download: _types_pb2.Download | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadGameFilesPaused: _TypeAlias = DownloadGameFilesPaused  # noqa: Y015
 
 @_typing.final
 class DownloadGameFilesFinished(_message.Message):

@@ -26,7 +26,7 @@ from lanspread.peer.v1 import events_pb2 as lanspread_dot_peer_dot_v1_dot_events
 from lanspread.peer.v1 import types_pb2 as lanspread_dot_peer_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lanspread/peer/v1/peer_service.proto\x12\x11lanspread.peer.v1\x1a\x1elanspread/peer/v1/events.proto\x1a\x1dlanspread/peer/v1/types.proto\"%\n\x11SetGameDirRequest\x12\x10\n\x08game_dir\x18\x01 \x01(\t\"\x14\n\x12SetGameDirResponse\"9\n\x10ListGamesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x11ListGamesResponse\x12&\n\x05games\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Game\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetGameRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\"\x98\x01\n\x0fGetGameResponse\x12%\n\x04game\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Game\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.lanspread.peer.v1.Totals\x12\x33\n\x0b\x64\x65scription\x18\x03 \x01(\x0b\x32\x1e.lanspread.peer.v1.Description\"b\n\x14ListGameFilesRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x12\n\ncontent_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"p\n\x15ListGameFilesResponse\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lanspread.peer.v1.GameFile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ncontent_id\x18\x03 \x01(\t\"\x1e\n\rFileSelection\x12\r\n\x05paths\x18\x01 \x03(\t\"\x88\x01\n\x18\x44ownloadGameFilesRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x12\n\ncontent_id\x18\x02 \x01(\t\x12\x33\n\tselection\x18\x03 \x01(\x0b\x32 .lanspread.peer.v1.FileSelection\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"J\n\x19\x44ownloadGameFilesResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\",\n\x15\x43\x61ncelDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"G\n\x16\x43\x61ncelDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\")\n\x12GetDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"D\n\x13GetDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"=\n\x14ListDownloadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x15ListDownloadsResponse\x12.\n\tdownloads\x18\x01 \x03(\x0b\x32\x1b.lanspread.peer.v1.Download\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x11ListPeersResponse\x12&\n\x05peers\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0e\x41\x64\x64PeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"8\n\x0f\x41\x64\x64PeerResponse\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"\x12\n\x10GetStatusRequest\">\n\x11GetStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.lanspread.peer.v1.Status\"\x11\n\x0fShutdownRequest\"\x12\n\x10ShutdownResponse\"*\n\x12WatchEventsRequest\x12\x14\n\x0cresume_token\x18\x01 \x01(\t2\xc6\t\n\x0bPeerService\x12Y\n\nSetGameDir\x12$.lanspread.peer.v1.SetGameDirRequest\x1a%.lanspread.peer.v1.SetGameDirResponse\x12V\n\tListGames\x12#.lanspread.peer.v1.ListGamesRequest\x1a$.lanspread.peer.v1.ListGamesResponse\x12P\n\x07GetGame\x12!.lanspread.peer.v1.GetGameRequest\x1a\".lanspread.peer.v1.GetGameResponse\x12\x62\n\rListGameFiles\x12\'.lanspread.peer.v1.ListGameFilesRequest\x1a(.lanspread.peer.v1.ListGameFilesResponse\x12n\n\x11\x44ownloadGameFiles\x12+.lanspread.peer.v1.DownloadGameFilesRequest\x1a,.lanspread.peer.v1.DownloadGameFilesResponse\x12\x65\n\x0e\x43\x61ncelDownload\x12(.lanspread.peer.v1.CancelDownloadRequest\x1a).lanspread.peer.v1.CancelDownloadResponse\x12\\\n\x0bGetDownload\x12%.lanspread.peer.v1.GetDownloadRequest\x1a&.lanspread.peer.v1.GetDownloadResponse\x12\x62\n\rListDownloads\x12\'.lanspread.peer.v1.ListDownloadsRequest\x1a(.lanspread.peer.v1.ListDownloadsResponse\x12V\n\tListPeers\x12#.lanspread.peer.v1.ListPeersRequest\x1a$.lanspread.peer.v1.ListPeersResponse\x12P\n\x07\x41\x64\x64Peer\x12!.lanspread.peer.v1.AddPeerRequest\x1a\".lanspread.peer.v1.AddPeerResponse\x12V\n\tGetStatus\x12#.lanspread.peer.v1.GetStatusRequest\x1a$.lanspread.peer.v1.GetStatusResponse\x12S\n\x08Shutdown\x12\".lanspread.peer.v1.ShutdownRequest\x1a#.lanspread.peer.v1.ShutdownResponse\x12^\n\x0bWatchEvents\x12%.lanspread.peer.v1.WatchEventsRequest\x1a&.lanspread.peer.v1.WatchEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lanspread/peer/v1/peer_service.proto\x12\x11lanspread.peer.v1\x1a\x1elanspread/peer/v1/events.proto\x1a\x1dlanspread/peer/v1/types.proto\"%\n\x11SetGameDirRequest\x12\x10\n\x08game_dir\x18\x01 \x01(\t\"\x14\n\x12SetGameDirResponse\"9\n\x10ListGamesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x11ListGamesResponse\x12&\n\x05games\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Game\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetGameRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\"\x98\x01\n\x0fGetGameResponse\x12%\n\x04game\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Game\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.lanspread.peer.v1.Totals\x12\x33\n\x0b\x64\x65scription\x18\x03 \x01(\x0b\x32\x1e.lanspread.peer.v1.Description\"b\n\x14ListGameFilesRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x12\n\ncontent_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"p\n\x15ListGameFilesResponse\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lanspread.peer.v1.GameFile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ncontent_id\x18\x03 \x01(\t\"\x1e\n\rFileSelection\x12\r\n\x05paths\x18\x01 \x03(\t\"\x88\x01\n\x18\x44ownloadGameFilesRequest\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x12\n\ncontent_id\x18\x02 \x01(\t\x12\x33\n\tselection\x18\x03 \x01(\x0b\x32 .lanspread.peer.v1.FileSelection\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"J\n\x19\x44ownloadGameFilesResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"+\n\x14PauseDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"F\n\x15PauseDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\",\n\x15ResumeDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"G\n\x16ResumeDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\",\n\x15\x43\x61ncelDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"G\n\x16\x43\x61ncelDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\")\n\x12GetDownloadRequest\x12\x13\n\x0b\x64ownload_id\x18\x01 \x01(\t\"D\n\x13GetDownloadResponse\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"=\n\x14ListDownloadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x15ListDownloadsResponse\x12.\n\tdownloads\x18\x01 \x03(\x0b\x32\x1b.lanspread.peer.v1.Download\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x13ListStagingsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x14ListStagingsResponse\x12,\n\x08stagings\x18\x01 \x03(\x0b\x32\x1a.lanspread.peer.v1.Staging\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x14\x44\x65leteStagingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteStagingResponse\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x11ListPeersResponse\x12&\n\x05peers\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0e\x41\x64\x64PeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"8\n\x0f\x41\x64\x64PeerResponse\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"\x12\n\x10GetStatusRequest\">\n\x11GetStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.lanspread.peer.v1.Status\"\x11\n\x0fShutdownRequest\"\x12\n\x10ShutdownResponse\"*\n\x12WatchEventsRequest\x12\x14\n\x0cresume_token\x18\x01 \x01(\t2\xd6\x0c\n\x0bPeerService\x12Y\n\nSetGameDir\x12$.lanspread.peer.v1.SetGameDirRequest\x1a%.lanspread.peer.v1.SetGameDirResponse\x12V\n\tListGames\x12#.lanspread.peer.v1.ListGamesRequest\x1a$.lanspread.peer.v1.ListGamesResponse\x12P\n\x07GetGame\x12!.lanspread.peer.v1.GetGameRequest\x1a\".lanspread.peer.v1.GetGameResponse\x12\x62\n\rListGameFiles\x12\'.lanspread.peer.v1.ListGameFilesRequest\x1a(.lanspread.peer.v1.ListGameFilesResponse\x12n\n\x11\x44ownloadGameFiles\x12+.lanspread.peer.v1.DownloadGameFilesRequest\x1a,.lanspread.peer.v1.DownloadGameFilesResponse\x12\x62\n\rPauseDownload\x12\'.lanspread.peer.v1.PauseDownloadRequest\x1a(.lanspread.peer.v1.PauseDownloadResponse\x12\x65\n\x0eResumeDownload\x12(.lanspread.peer.v1.ResumeDownloadRequest\x1a).lanspread.peer.v1.ResumeDownloadResponse\x12\x65\n\x0e\x43\x61ncelDownload\x12(.lanspread.peer.v1.CancelDownloadRequest\x1a).lanspread.peer.v1.CancelDownloadResponse\x12\\\n\x0bGetDownload\x12%.lanspread.peer.v1.GetDownloadRequest\x1a&.lanspread.peer.v1.GetDownloadResponse\x12\x62\n\rListDownloads\x12\'.lanspread.peer.v1.ListDownloadsRequest\x1a(.lanspread.peer.v1.ListDownloadsResponse\x12_\n\x0cListStagings\x12&.lanspread.peer.v1.ListStagingsRequest\x1a\'.lanspread.peer.v1.ListStagingsResponse\x12\x62\n\rDeleteStaging\x12\'.lanspread.peer.v1.DeleteStagingRequest\x1a(.lanspread.peer.v1.DeleteStagingResponse\x12V\n\tListPeers\x12#.lanspread.peer.v1.ListPeersRequest\x1a$.lanspread.peer.v1.ListPeersResponse\x12P\n\x07\x41\x64\x64Peer\x12!.lanspread.peer.v1.AddPeerRequest\x1a\".lanspread.peer.v1.AddPeerResponse\x12V\n\tGetStatus\x12#.lanspread.peer.v1.GetStatusRequest\x1a$.lanspread.peer.v1.GetStatusResponse\x12S\n\x08Shutdown\x12\".lanspread.peer.v1.ShutdownRequest\x1a#.lanspread.peer.v1.ShutdownResponse\x12^\n\x0bWatchEvents\x12%.lanspread.peer.v1.WatchEventsRequest\x1a&.lanspread.peer.v1.WatchEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,36 +55,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADGAMEFILESREQUEST']._serialized_end=901
   _globals['_DOWNLOADGAMEFILESRESPONSE']._serialized_start=903
   _globals['_DOWNLOADGAMEFILESRESPONSE']._serialized_end=977
-  _globals['_CANCELDOWNLOADREQUEST']._serialized_start=979
-  _globals['_CANCELDOWNLOADREQUEST']._serialized_end=1023
-  _globals['_CANCELDOWNLOADRESPONSE']._serialized_start=1025
-  _globals['_CANCELDOWNLOADRESPONSE']._serialized_end=1096
-  _globals['_GETDOWNLOADREQUEST']._serialized_start=1098
-  _globals['_GETDOWNLOADREQUEST']._serialized_end=1139
-  _globals['_GETDOWNLOADRESPONSE']._serialized_start=1141
-  _globals['_GETDOWNLOADRESPONSE']._serialized_end=1209
-  _globals['_LISTDOWNLOADSREQUEST']._serialized_start=1211
-  _globals['_LISTDOWNLOADSREQUEST']._serialized_end=1272
-  _globals['_LISTDOWNLOADSRESPONSE']._serialized_start=1274
-  _globals['_LISTDOWNLOADSRESPONSE']._serialized_end=1370
-  _globals['_LISTPEERSREQUEST']._serialized_start=1372
-  _globals['_LISTPEERSREQUEST']._serialized_end=1429
-  _globals['_LISTPEERSRESPONSE']._serialized_start=1431
-  _globals['_LISTPEERSRESPONSE']._serialized_end=1515
-  _globals['_ADDPEERREQUEST']._serialized_start=1517
-  _globals['_ADDPEERREQUEST']._serialized_end=1550
-  _globals['_ADDPEERRESPONSE']._serialized_start=1552
-  _globals['_ADDPEERRESPONSE']._serialized_end=1608
-  _globals['_GETSTATUSREQUEST']._serialized_start=1610
-  _globals['_GETSTATUSREQUEST']._serialized_end=1628
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1630
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1692
-  _globals['_SHUTDOWNREQUEST']._serialized_start=1694
-  _globals['_SHUTDOWNREQUEST']._serialized_end=1711
-  _globals['_SHUTDOWNRESPONSE']._serialized_start=1713
-  _globals['_SHUTDOWNRESPONSE']._serialized_end=1731
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1733
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1775
-  _globals['_PEERSERVICE']._serialized_start=1778
-  _globals['_PEERSERVICE']._serialized_end=3000
+  _globals['_PAUSEDOWNLOADREQUEST']._serialized_start=979
+  _globals['_PAUSEDOWNLOADREQUEST']._serialized_end=1022
+  _globals['_PAUSEDOWNLOADRESPONSE']._serialized_start=1024
+  _globals['_PAUSEDOWNLOADRESPONSE']._serialized_end=1094
+  _globals['_RESUMEDOWNLOADREQUEST']._serialized_start=1096
+  _globals['_RESUMEDOWNLOADREQUEST']._serialized_end=1140
+  _globals['_RESUMEDOWNLOADRESPONSE']._serialized_start=1142
+  _globals['_RESUMEDOWNLOADRESPONSE']._serialized_end=1213
+  _globals['_CANCELDOWNLOADREQUEST']._serialized_start=1215
+  _globals['_CANCELDOWNLOADREQUEST']._serialized_end=1259
+  _globals['_CANCELDOWNLOADRESPONSE']._serialized_start=1261
+  _globals['_CANCELDOWNLOADRESPONSE']._serialized_end=1332
+  _globals['_GETDOWNLOADREQUEST']._serialized_start=1334
+  _globals['_GETDOWNLOADREQUEST']._serialized_end=1375
+  _globals['_GETDOWNLOADRESPONSE']._serialized_start=1377
+  _globals['_GETDOWNLOADRESPONSE']._serialized_end=1445
+  _globals['_LISTDOWNLOADSREQUEST']._serialized_start=1447
+  _globals['_LISTDOWNLOADSREQUEST']._serialized_end=1508
+  _globals['_LISTDOWNLOADSRESPONSE']._serialized_start=1510
+  _globals['_LISTDOWNLOADSRESPONSE']._serialized_end=1606
+  _globals['_LISTSTAGINGSREQUEST']._serialized_start=1608
+  _globals['_LISTSTAGINGSREQUEST']._serialized_end=1668
+  _globals['_LISTSTAGINGSRESPONSE']._serialized_start=1670
+  _globals['_LISTSTAGINGSRESPONSE']._serialized_end=1763
+  _globals['_DELETESTAGINGREQUEST']._serialized_start=1765
+  _globals['_DELETESTAGINGREQUEST']._serialized_end=1801
+  _globals['_DELETESTAGINGRESPONSE']._serialized_start=1803
+  _globals['_DELETESTAGINGRESPONSE']._serialized_end=1826
+  _globals['_LISTPEERSREQUEST']._serialized_start=1828
+  _globals['_LISTPEERSREQUEST']._serialized_end=1885
+  _globals['_LISTPEERSRESPONSE']._serialized_start=1887
+  _globals['_LISTPEERSRESPONSE']._serialized_end=1971
+  _globals['_ADDPEERREQUEST']._serialized_start=1973
+  _globals['_ADDPEERREQUEST']._serialized_end=2006
+  _globals['_ADDPEERRESPONSE']._serialized_start=2008
+  _globals['_ADDPEERRESPONSE']._serialized_end=2064
+  _globals['_GETSTATUSREQUEST']._serialized_start=2066
+  _globals['_GETSTATUSREQUEST']._serialized_end=2084
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2086
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2148
+  _globals['_SHUTDOWNREQUEST']._serialized_start=2150
+  _globals['_SHUTDOWNREQUEST']._serialized_end=2167
+  _globals['_SHUTDOWNRESPONSE']._serialized_start=2169
+  _globals['_SHUTDOWNRESPONSE']._serialized_end=2187
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2189
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2231
+  _globals['_PEERSERVICE']._serialized_start=2234
+  _globals['_PEERSERVICE']._serialized_end=3856
 # @@protoc_insertion_point(module_scope)

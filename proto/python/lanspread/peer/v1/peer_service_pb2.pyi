@@ -325,6 +325,98 @@ class DownloadGameFilesResponse(_message.Message):
 Global___DownloadGameFilesResponse: _TypeAlias = DownloadGameFilesResponse  # noqa: Y015
 
 @_typing.final
+class PauseDownloadRequest(_message.Message):
+    """See PauseDownload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOAD_ID_FIELD_NUMBER: _builtins.int
+    download_id: _builtins.str
+    """The id of the download."""
+    def __init__(
+        self,
+        *,
+        download_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseDownloadRequest: _TypeAlias = PauseDownloadRequest  # noqa: Y015
+
+@_typing.final
+class PauseDownloadResponse(_message.Message):
+    """See PauseDownload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def download(self) -> _types_pb2.Download:
+        """The download: paused, or finished when it was about to be."""
+
+    def __init__(
+        self,
+        *,
+        download: _types_pb2.Download | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseDownloadResponse: _TypeAlias = PauseDownloadResponse  # noqa: Y015
+
+@_typing.final
+class ResumeDownloadRequest(_message.Message):
+    """See ResumeDownload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOAD_ID_FIELD_NUMBER: _builtins.int
+    download_id: _builtins.str
+    """The id of the download."""
+    def __init__(
+        self,
+        *,
+        download_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeDownloadRequest: _TypeAlias = ResumeDownloadRequest  # noqa: Y015
+
+@_typing.final
+class ResumeDownloadResponse(_message.Message):
+    """See ResumeDownload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def download(self) -> _types_pb2.Download:
+        """The download."""
+
+    def __init__(
+        self,
+        *,
+        download: _types_pb2.Download | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download", b"download"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeDownloadResponse: _TypeAlias = ResumeDownloadResponse  # noqa: Y015
+
+@_typing.final
 class CancelDownloadRequest(_message.Message):
     """See CancelDownload."""
 
@@ -469,6 +561,99 @@ class ListDownloadsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDownloadsResponse: _TypeAlias = ListDownloadsResponse  # noqa: Y015
+
+@_typing.final
+class ListStagingsRequest(_message.Message):
+    """See ListStagings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to list at most; 0: 200. More than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the previous page; empty: from the start."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStagingsRequest: _TypeAlias = ListStagingsRequest  # noqa: Y015
+
+@_typing.final
+class ListStagingsResponse(_message.Message):
+    """See ListStagings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def stagings(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Staging]:
+        """In order of their names."""
+
+    def __init__(
+        self,
+        *,
+        stagings: _abc.Iterable[_types_pb2.Staging] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "stagings", b"stagings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStagingsResponse: _TypeAlias = ListStagingsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteStagingRequest(_message.Message):
+    """See DeleteStaging."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, as ListStagings gives it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteStagingRequest: _TypeAlias = DeleteStagingRequest  # noqa: Y015
+
+@_typing.final
+class DeleteStagingResponse(_message.Message):
+    """See DeleteStaging."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteStagingResponse: _TypeAlias = DeleteStagingResponse  # noqa: Y015
 
 @_typing.final
 class ListPeersRequest(_message.Message):

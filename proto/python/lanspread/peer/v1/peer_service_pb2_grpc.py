@@ -65,6 +65,16 @@ class PeerServiceStub:
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DownloadGameFilesRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DownloadGameFilesResponse.FromString,
                 _registered_method=True)
+        self.PauseDownload = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/PauseDownload',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadResponse.FromString,
+                _registered_method=True)
+        self.ResumeDownload = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/ResumeDownload',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadResponse.FromString,
+                _registered_method=True)
         self.CancelDownload = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/CancelDownload',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelDownloadRequest.SerializeToString,
@@ -79,6 +89,16 @@ class PeerServiceStub:
                 '/lanspread.peer.v1.PeerService/ListDownloads',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsResponse.FromString,
+                _registered_method=True)
+        self.ListStagings = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/ListStagings',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsResponse.FromString,
+                _registered_method=True)
+        self.DeleteStaging = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/DeleteStaging',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingResponse.FromString,
                 _registered_method=True)
         self.ListPeers = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/ListPeers',
@@ -150,6 +170,20 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseDownload(self, request, context):
+        """Stops a download until it is resumed, over restarts too; what was fetched is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeDownload(self, request, context):
+        """Lets a paused download go on, when its turn comes. Nothing happens when it is not paused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelDownload(self, request, context):
         """Ends a download; what was in the game folder stays as it was. Nothing happens when it ended.
         """
@@ -165,7 +199,21 @@ class PeerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDownloads(self, request, context):
-        """Lists the downloads of this launch, newest first.
+        """Lists the downloads of this launch, and those that go on from earlier ones, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStagings(self, request, context):
+        """Lists what downloads that failed have left on disk for another try.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStaging(self, request, context):
+        """Deletes what a failed download has left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +282,16 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DownloadGameFilesRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DownloadGameFilesResponse.SerializeToString,
             ),
+            'PauseDownload': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseDownload,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadResponse.SerializeToString,
+            ),
+            'ResumeDownload': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeDownload,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadResponse.SerializeToString,
+            ),
             'CancelDownload': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelDownload,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelDownloadRequest.FromString,
@@ -248,6 +306,16 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.ListDownloads,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsResponse.SerializeToString,
+            ),
+            'ListStagings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStagings,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsResponse.SerializeToString,
+            ),
+            'DeleteStaging': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStaging,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingResponse.SerializeToString,
             ),
             'ListPeers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPeers,
@@ -426,6 +494,60 @@ class PeerService:
             _registered_method=True)
 
     @staticmethod
+    def PauseDownload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/PauseDownload',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.PauseDownloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeDownload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/ResumeDownload',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ResumeDownloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelDownload(request,
             target,
             options=(),
@@ -496,6 +618,60 @@ class PeerService:
             '/lanspread.peer.v1.PeerService/ListDownloads',
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsRequest.SerializeToString,
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListDownloadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStagings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/ListStagings',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListStagingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStaging(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/DeleteStaging',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,12 +49,20 @@ class PeerServiceStub:
     """Lists the files of one variant, in order of their paths."""
     DownloadGameFiles: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.DownloadGameFilesRequest, _peer_service_pb2.DownloadGameFilesResponse]
     """Starts a download into the game folder. Exactly one final event follows."""
+    PauseDownload: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.PauseDownloadRequest, _peer_service_pb2.PauseDownloadResponse]
+    """Stops a download until it is resumed, over restarts too; what was fetched is kept."""
+    ResumeDownload: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ResumeDownloadRequest, _peer_service_pb2.ResumeDownloadResponse]
+    """Lets a paused download go on, when its turn comes. Nothing happens when it is not paused."""
     CancelDownload: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.CancelDownloadRequest, _peer_service_pb2.CancelDownloadResponse]
     """Ends a download; what was in the game folder stays as it was. Nothing happens when it ended."""
     GetDownload: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.GetDownloadRequest, _peer_service_pb2.GetDownloadResponse]
     """Tells where a download stands."""
     ListDownloads: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListDownloadsRequest, _peer_service_pb2.ListDownloadsResponse]
-    """Lists the downloads of this launch, newest first."""
+    """Lists the downloads of this launch, and those that go on from earlier ones, newest first."""
+    ListStagings: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListStagingsRequest, _peer_service_pb2.ListStagingsResponse]
+    """Lists what downloads that failed have left on disk for another try."""
+    DeleteStaging: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]
+    """Deletes what a failed download has left."""
     ListPeers: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]
     """Lists the peers that were seen."""
     AddPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]
@@ -86,12 +94,20 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """Lists the files of one variant, in order of their paths."""
     DownloadGameFiles: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.DownloadGameFilesRequest, _peer_service_pb2.DownloadGameFilesResponse]  # type: ignore[assignment]
     """Starts a download into the game folder. Exactly one final event follows."""
+    PauseDownload: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.PauseDownloadRequest, _peer_service_pb2.PauseDownloadResponse]  # type: ignore[assignment]
+    """Stops a download until it is resumed, over restarts too; what was fetched is kept."""
+    ResumeDownload: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ResumeDownloadRequest, _peer_service_pb2.ResumeDownloadResponse]  # type: ignore[assignment]
+    """Lets a paused download go on, when its turn comes. Nothing happens when it is not paused."""
     CancelDownload: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.CancelDownloadRequest, _peer_service_pb2.CancelDownloadResponse]  # type: ignore[assignment]
     """Ends a download; what was in the game folder stays as it was. Nothing happens when it ended."""
     GetDownload: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.GetDownloadRequest, _peer_service_pb2.GetDownloadResponse]  # type: ignore[assignment]
     """Tells where a download stands."""
     ListDownloads: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListDownloadsRequest, _peer_service_pb2.ListDownloadsResponse]  # type: ignore[assignment]
-    """Lists the downloads of this launch, newest first."""
+    """Lists the downloads of this launch, and those that go on from earlier ones, newest first."""
+    ListStagings: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListStagingsRequest, _peer_service_pb2.ListStagingsResponse]  # type: ignore[assignment]
+    """Lists what downloads that failed have left on disk for another try."""
+    DeleteStaging: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]  # type: ignore[assignment]
+    """Deletes what a failed download has left."""
     ListPeers: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]  # type: ignore[assignment]
     """Lists the peers that were seen."""
     AddPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]  # type: ignore[assignment]
@@ -152,6 +168,22 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a download into the game folder. Exactly one final event follows."""
 
     @_abc_1.abstractmethod
+    def PauseDownload(
+        self,
+        request: _peer_service_pb2.PauseDownloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.PauseDownloadResponse, _abc.Awaitable[_peer_service_pb2.PauseDownloadResponse]]:
+        """Stops a download until it is resumed, over restarts too; what was fetched is kept."""
+
+    @_abc_1.abstractmethod
+    def ResumeDownload(
+        self,
+        request: _peer_service_pb2.ResumeDownloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.ResumeDownloadResponse, _abc.Awaitable[_peer_service_pb2.ResumeDownloadResponse]]:
+        """Lets a paused download go on, when its turn comes. Nothing happens when it is not paused."""
+
+    @_abc_1.abstractmethod
     def CancelDownload(
         self,
         request: _peer_service_pb2.CancelDownloadRequest,
@@ -173,7 +205,23 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_service_pb2.ListDownloadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.ListDownloadsResponse, _abc.Awaitable[_peer_service_pb2.ListDownloadsResponse]]:
-        """Lists the downloads of this launch, newest first."""
+        """Lists the downloads of this launch, and those that go on from earlier ones, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListStagings(
+        self,
+        request: _peer_service_pb2.ListStagingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.ListStagingsResponse, _abc.Awaitable[_peer_service_pb2.ListStagingsResponse]]:
+        """Lists what downloads that failed have left on disk for another try."""
+
+    @_abc_1.abstractmethod
+    def DeleteStaging(
+        self,
+        request: _peer_service_pb2.DeleteStagingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.DeleteStagingResponse, _abc.Awaitable[_peer_service_pb2.DeleteStagingResponse]]:
+        """Deletes what a failed download has left."""
 
     @_abc_1.abstractmethod
     def ListPeers(

@@ -61,13 +61,13 @@ class _DownloadStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Downloa
     DOWNLOAD_STATE_UNSPECIFIED: _DownloadState.ValueType  # 0
     """Never sent."""
     DOWNLOAD_STATE_QUEUED: _DownloadState.ValueType  # 1
-    """Accepted, not begun."""
+    """Accepted; it begins when its turn comes."""
     DOWNLOAD_STATE_RUNNING: _DownloadState.ValueType  # 2
     """Chunks are being fetched."""
     DOWNLOAD_STATE_WAITING: _DownloadState.ValueType  # 3
     """No source is left; it goes on when one comes back, and fails when patience ends."""
     DOWNLOAD_STATE_PAUSED: _DownloadState.ValueType  # 4
-    """Paused by a command."""
+    """Paused by a command, or by the disk; then `error` says why. ResumeDownload lets it go on."""
     DOWNLOAD_STATE_VERIFYING: _DownloadState.ValueType  # 5
     """All chunks are there; files are being completed."""
     DOWNLOAD_STATE_PUBLISHING: _DownloadState.ValueType  # 6
@@ -85,13 +85,13 @@ class DownloadState(_DownloadState, metaclass=_DownloadStateEnumTypeWrapper):
 DOWNLOAD_STATE_UNSPECIFIED: DownloadState.ValueType  # 0
 """Never sent."""
 DOWNLOAD_STATE_QUEUED: DownloadState.ValueType  # 1
-"""Accepted, not begun."""
+"""Accepted; it begins when its turn comes."""
 DOWNLOAD_STATE_RUNNING: DownloadState.ValueType  # 2
 """Chunks are being fetched."""
 DOWNLOAD_STATE_WAITING: DownloadState.ValueType  # 3
 """No source is left; it goes on when one comes back, and fails when patience ends."""
 DOWNLOAD_STATE_PAUSED: DownloadState.ValueType  # 4
-"""Paused by a command."""
+"""Paused by a command, or by the disk; then `error` says why. ResumeDownload lets it go on."""
 DOWNLOAD_STATE_VERIFYING: DownloadState.ValueType  # 5
 """All chunks are there; files are being completed."""
 DOWNLOAD_STATE_PUBLISHING: DownloadState.ValueType  # 6
@@ -394,7 +394,7 @@ Global___GameFile: _TypeAlias = GameFile  # noqa: Y015
 
 @_typing.final
 class DownloadError(_message.Message):
-    """Why a download failed."""
+    """Why a download failed, or was paused by the disk."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -479,7 +479,7 @@ class Download(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id, unique to this launch of the sidecar."""
+    """Its id; it keeps it when the sidecar starts again."""
     game_id: _builtins.str
     """The game it downloads."""
     content_id: _builtins.str
@@ -497,7 +497,7 @@ class Download(_message.Message):
     reused_bytes: _builtins.int
     """Of those, bytes found on disk instead of fetched."""
     fetched_bytes: _builtins.int
-    """Of those, bytes fetched from peers."""
+    """Of those, bytes fetched from peers since the sidecar started."""
     wasted_bytes: _builtins.int
     """Bytes that came from peers and were thrown away: wrong, late, or cut off."""
     bytes_per_second: _builtins.int
@@ -514,7 +514,7 @@ class Download(_message.Message):
 
     @_builtins.property
     def error(self) -> Global___DownloadError:
-        """Set when the state is DOWNLOAD_STATE_FAILED."""
+        """Why it failed, or why it is paused when no command paused it."""
 
     def __init__(
         self,
@@ -545,6 +545,58 @@ class Download(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_seconds) -> _WhichOneofReturnType__eta_seconds | None: ...
 
 Global___Download: _TypeAlias = Download  # noqa: Y015
+
+@_typing.final
+class Staging(_message.Message):
+    """What a failed download has left on disk: another download of the game takes from it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    RECORDED_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of its folder."""
+    game_id: _builtins.str
+    """The game; empty when that cannot be read any more."""
+    content_id: _builtins.str
+    """The content, 64 hex digits; empty when that cannot be read any more."""
+    version: _builtins.str
+    """The version of that content."""
+    recorded_bytes: _builtins.int
+    """Verified bytes that are recorded."""
+    disk_bytes: _builtins.int
+    """Bytes that it takes on disk."""
+    fault: _builtins.str
+    """Why no download can take from it; empty when one can."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When its download was accepted; unset when that cannot be read any more."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        content_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        recorded_bytes: _builtins.int = ...,
+        disk_bytes: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_id", b"content_id", "disk_bytes", b"disk_bytes", "fault", b"fault", "game_id", b"game_id", "name", b"name", "recorded_bytes", b"recorded_bytes", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Staging: _TypeAlias = Staging  # noqa: Y015
 
 @_typing.final
 class Peer(_message.Message):

@@ -1,0 +1,216 @@
+"""One run of a download: from its staging on disk to the published game, or to what stops it.
+
+A download has a run each time it begins or goes on. What is on disk already is taken first, then
+the network is asked. Whatever stops a run, the staging stays, with all that was verified recorded
+if the disk allows; whoever ends the download removes it.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from lanspread_peer.core.assignment import Share
+from lanspread_peer.core.chunk_set import numbers_in
+from lanspread_peer.core.download import Download
+from lanspread_peer.model import errors
+from lanspread_peer.model.download import DownloadState, StagedDownload, StagedState
+from lanspread_peer.model.events import Event, Warned
+from lanspread_peer.model.ids import game_key
+from lanspread_peer.model.manifest import Chunk
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.download_plan import DownloadPlan, make_plan, missing_bytes
+from lanspread_peer.runtime.fetching import TICK_S, Fetching, Network, Wanted, make_planner
+from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.recording import keep_recording
+from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
+from lanspread_peer.storage.index import Index
+from lanspread_peer.storage.publish import publish
+from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.stagings import has_staging, read_stagings, remove_staging
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every download works with."""
+
+    library: Library
+    index: Index
+    network: Network
+    emit: Callable[[Event], None]
+    patience_s: float
+
+
+class DownloadRun:
+    """`on_tick` is called every TICK_S or so, `on_state` when it runs, waits, or runs again."""
+
+    def __init__(
+        self,
+        name: str,
+        staged: StagedDownload,
+        download: Download,
+        surroundings: Surroundings,
+        on_tick: Callable[[], None],
+        on_state: Callable[[DownloadState], None],
+    ) -> None:
+        self._name = name
+        self._staged = staged
+        self._download = download
+        self._surroundings = surroundings
+        self._on_tick = on_tick
+        self._on_state = on_state
+        self._game_dir = surroundings.library.game_dir
+        self._fetching: Fetching | None = None
+
+    def wake(self) -> None:
+        """Other peers may have the game now."""
+        if self._fetching is not None:
+            self._fetching.wake()
+
+    def shares(self, *, now: float) -> tuple[Share, ...]:
+        """What each source has given in this run."""
+        return self._fetching.planner.shares(now=now) if self._fetching else ()
+
+    async def run(self) -> None:
+        """Bring the game here; raises DownloadFailed, IntegrityError or StorageError.
+
+        A cancel that comes while the game is being published is too late.
+        """
+        try:
+            await self._run()
+        except errors.StorageError as error:
+            if await run_in_thread(has_staging, self._game_dir, self._name):
+                raise
+            raise errors.GameDirGone(
+                "what was downloaded is not there any more; is the game folder mounted?"
+            ) from error
+
+    async def _run(self) -> None:
+        staging = await run_in_thread(Staging.reopen, self._game_dir, self._name)
+        try:
+            plan = await run_in_thread(self._prepare, staging)
+            self._download.start(on_disk=_bytes_on_disk(plan, staging), now=monotonic_s())
+            self._on_state(DownloadState.RUNNING)
+            await self._take_from_disk(staging)
+            # Only now, as what was not recorded takes its room already.
+            missing = missing_bytes(plan, staging.verified_bytes)
+            await run_in_thread(self._game_dir.require_space, missing)
+            await self._fetch(plan, staging)
+            self._download.verify()
+            await run_in_thread(staging.record)
+            self._download.publish()
+            await run_to_end(self._publish(plan, staging))
+        except BaseException:
+            await run_to_end(self._keep(staging))
+            raise
+        await run_to_end(self._discard(staging))
+
+    def _prepare(self, staging: Staging) -> DownloadPlan:
+        plan = make_plan(self._game_dir, self._surroundings.index, self._staged, staging.manifest)
+        staging.prepare(plan.fetched_files)
+        return plan
+
+    async def _take_from_disk(self, staging: Staging) -> None:
+        """What needs no network, with figures told while it goes on."""
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def on_chunk(chunk: Chunk) -> None:
+            loop.call_soon_threadsafe(self._download.reused, chunk.length)
+
+        def take() -> None:
+            staging.salvage(is_cancelled=stop.is_set, on_chunk=on_chunk)
+
+        taking = asyncio.ensure_future(run_in_thread(take))
+        try:
+            while not taking.done():
+                await asyncio.wait({taking}, timeout=TICK_S)
+                self._on_tick()
+        finally:
+            stop.set()
+            await run_to_end(taking)
+
+    async def _fetch(self, plan: DownloadPlan, staging: Staging) -> None:
+        wanted = Wanted(
+            game_key(self._staged.game_id),
+            self._staged.content_id,
+            plan.manifest,
+            plan.fetched_files,
+            frozenset(numbers_in(staging.verified)),
+        )
+        fetching = self._fetching = Fetching(
+            wanted,
+            # A manifest of many chunks would hold the loop.
+            await run_in_thread(make_planner, wanted),
+            staging,
+            self._surroundings.network,
+            self._download,
+            on_tick=self._on_tick,
+            on_state=self._on_state,
+        )
+        tasks = TaskSet()
+        tasks.spawn("record", _record(staging, fetching))
+        try:
+            await fetching.run()
+        finally:
+            await tasks.close()
+        self._on_tick()
+
+    async def _publish(self, plan: DownloadPlan, staging: Staging) -> None:
+        index = self._surroundings.index
+        result = await run_in_thread(
+            publish,
+            plan.game_dir,
+            plan.folder,
+            staging,
+            plan.manifest,
+            files=plan.fetched_files,
+            keep=plan.kept,
+            obsolete=await run_in_thread(plan.obsolete, index),
+            index=index,
+        )
+        for conflict in result.conflicts:
+            self._surroundings.emit(
+                Warned("FILE_SET_ASIDE", f"a file in the way was moved to {conflict}")
+            )
+        self._surroundings.library.request_rescan()
+
+    async def _keep(self, staging: Staging) -> None:
+        try:
+            await run_in_thread(staging.record)
+        except errors.StorageError as error:
+            _log.warning("staging not recorded", download=self._staged.id, detail=error.message)
+        finally:
+            await run_in_thread(staging.close)
+
+    async def _discard(self, staging: Staging) -> None:
+        try:
+            await run_in_thread(staging.discard)
+            await run_in_thread(self._remove_superseded)
+        except errors.StorageError as error:
+            # Whether the download worked does not depend on it; the next start finds it.
+            _log.warning("staging not removed", download=self._staged.id, detail=error.message)
+
+    def _remove_superseded(self) -> None:
+        """What earlier tries at this game have left is of no use now that it is here."""
+        key = game_key(self._staged.game_id)
+        for found in read_stagings(self._game_dir):
+            staged = found.staged
+            is_ended = staged is not None and staged.state is StagedState.ENDED
+            if staged is not None and is_ended and game_key(staged.game_id) == key:
+                remove_staging(self._game_dir, found.name)
+
+
+async def _record(staging: Staging, fetching: Fetching) -> None:
+    try:
+        await keep_recording(staging)
+    except errors.StorageError as error:
+        fetching.stop(error)
+
+
+def _bytes_on_disk(plan: DownloadPlan, staging: Staging) -> int:
+    return plan.kept_bytes + staging.verified_bytes
