@@ -7,7 +7,11 @@ file's, and stands in for pread and pwrite on Windows, which has none. The metho
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
+
+from lanspread_peer.storage.clone import clone_range
 
 
 class PositionalFile:
@@ -47,6 +51,19 @@ class PositionalFile:
                 if error.errno == errno.ENXIO:
                     return None
                 raise
+
+    def copy_from(
+        self, source: "PositionalFile", source_offset: int, offset: int, length: int
+    ) -> bool:
+        """Copy a range within the system; False when it cannot, and then some may be copied."""
+        with self._lock, source.held() as origin:
+            return clone_range(origin, source_offset, self._open_descriptor(), offset, length)
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """The descriptor, which nobody else uses or closes within the block."""
+        with self._lock:
+            yield self._open_descriptor()
 
     def stat(self) -> os.stat_result:
         with self._lock:

@@ -8,7 +8,7 @@ were synced and the record after them; only recorded chunks count after a crash,
 finds more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
@@ -27,6 +27,7 @@ from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import disk_errors
 from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
 from lanspread_peer.storage.open_files import OpenFiles
+from lanspread_peer.storage.positional_file import PositionalFile
 from lanspread_peer.storage.salvage import find_chunks, tells_holes
 from lanspread_peer.storage.scratch import bury, new_scratch_path
 from lanspread_peer.storage.staged_chunks import StagedChunks
@@ -193,24 +194,52 @@ class Staging:
         written again. Raises DiskFull, AccessDenied or StorageError when the disk refuses.
         """
         path = chunk.file.path
-        if not self._files.has(chunk.file) or not self._is_ours(chunk):
-            raise StorageError(f"chunk {chunk.number} is not in this staging", errno="EINVAL")
-        if data.nbytes != chunk.length or chunk_hash(data) != chunk.hash:
+        self._require_ours(chunk)
+        if not _is_right(chunk, data):
             raise IntegrityError(
                 f"the bytes of chunk {chunk.number} are wrong", chunk=str(chunk.number)
             )
-        with self._lock:
-            if contains(self._chunks.verified, chunk.number):
-                return
-            failed_syncs = self._failed_syncs.get(path, 0)
+        verified, failed_syncs = self._standing(chunk)
+        if verified:
+            return
         with self._open_files.use(path) as file, disk_errors(f"write {path!a}"):
             file.write(data, chunk.offset)
             if not chunk.offset and is_program(data):
                 file.make_executable()
-        with self._lock:
-            if self._failed_syncs.get(path, 0) != failed_syncs:
-                raise StorageError(f"the disk lost what was written to {path!a}", errno="EIO")
-            self._chunks.add(chunk)
+        self._add(chunk, failed_syncs)
+
+    def missing_chunks(self) -> Iterator[Chunk]:
+        """The chunks of the prepared files that are not verified now, in their order."""
+        verified = self.verified
+        for entry in self._files.entries():
+            for chunk in self.manifest.chunks_of(entry.path):
+                if not contains(verified, chunk.number):
+                    yield chunk
+
+    def copy_chunk(self, chunk: Chunk, source: PositionalFile, offset: int) -> bool:
+        """Copy a chunk from a file on this disk, sharing its blocks where the system can.
+
+        Tells whether it is verified now: the staged file itself is read, as the source may change
+        meanwhile. If not, wrong bytes may lie in the chunk's place, which count for nothing. The
+        caller sees to it that nobody else writes that chunk. Raises StorageError for this staging.
+        """
+        self._require_ours(chunk)
+        verified, failed_syncs = self._standing(chunk)
+        path = chunk.file.path
+        if verified:
+            return True
+        with self._open_files.use(path) as file:
+            if not file.copy_from(source, offset, chunk.offset, chunk.length):
+                return False
+            with disk_errors(f"read {path!a}"):
+                data = memoryview(file.read(chunk.offset, chunk.length))
+            if not _is_right(chunk, data):
+                return False
+            if not chunk.offset and is_program(data):
+                with disk_errors(f"change {path!a}"):
+                    file.make_executable()
+        self._add(chunk, failed_syncs)
+        return True
 
     def record(self) -> None:
         """Wait until the disk has every chunk verified so far, and record them: data first.
@@ -256,11 +285,28 @@ class Staging:
         self.close()
         bury(self.game_dir, self.folder)
 
-    def _is_ours(self, chunk: Chunk) -> bool:
-        return (
-            chunk.number < self.manifest.totals.chunks
+    def _require_ours(self, chunk: Chunk) -> None:
+        is_known = (
+            self._files.has(chunk.file)
+            and chunk.number < self.manifest.totals.chunks
             and self.manifest.chunk(chunk.number) == chunk
         )
+        if not is_known:
+            raise StorageError(f"chunk {chunk.number} is not in this staging", errno="EINVAL")
+
+    def _standing(self, chunk: Chunk) -> tuple[bool, int]:
+        """Whether it is verified, and how often its file's sync failed."""
+        with self._lock:
+            is_verified = contains(self._chunks.verified, chunk.number)
+            return is_verified, self._failed_syncs.get(chunk.file.path, 0)
+
+    def _add(self, chunk: Chunk, failed_syncs: int) -> None:
+        """It was written since its file's sync had failed so often."""
+        path = chunk.file.path
+        with self._lock:
+            if self._failed_syncs.get(path, 0) != failed_syncs:
+                raise StorageError(f"the disk lost what was written to {path!a}", errno="EIO")
+            self._chunks.add(chunk)
 
     def _named_chunks(self, paths: set[SafeRelPath]) -> dict[SafeRelPath, list[int]]:
         """By path, what the record says of these files."""
@@ -310,6 +356,10 @@ class Staging:
 
     def _open(self, path: str) -> int:
         return beneath.open_file(self.game_dir.root, self.path_of(SafeRelPath(path)), write=True)
+
+
+def _is_right(chunk: Chunk, data: memoryview) -> bool:
+    return data.nbytes == chunk.length and chunk_hash(data) == chunk.hash
 
 
 def staging_path(name: str) -> str:
