@@ -30,14 +30,40 @@ from lanspread_peer.runtime.indexing import IndexLine, index_games
 from lanspread_peer.runtime.logs import configure_logs
 
 _STATE_DIR = user_state_dir("lanspread-peer", appauthor=False)
-_CONFIG_KEYS = frozenset(
-    ["game_dir", "state_dir", "name", "bind", "port", "listen", "peer", "mdns", "patience_s"]
-)
 
-_CONFIG_KINDS = {
-    "mdns": (bool, "true or false"),
-    "peer": (list, "a list"),
-    "port": (int, "a whole number"),
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_integer(value: object) -> bool:
+    # TOML promises 64 bits; Python reads longer ones, and then fails to show them.
+    return type(value) is int and value.bit_length() < 64
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or _is_integer(value)
+
+
+# Values of another kind would be taken for something else without a word.
+_CONFIG_KEYS = {
+    "game_dir": (_is_text, "a text"),
+    "state_dir": (_is_text, "a text"),
+    "name": (_is_text, "a text"),
+    "bind": (_is_text, "a text"),
+    "port": (_is_integer, "a whole number"),
+    "listen": (_is_text, "a text"),
+    "peer": (_is_texts, "a list of texts"),
+    "mdns": (_is_truth, "true or false"),
+    "patience_s": (_is_number, "a number"),
 }
 
 
@@ -68,9 +94,9 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
         raise click.BadParameter(
             f"{path}: unknown key {unknown[0]!r}; known are {known}", context, parameter
         )
-    # These would be taken for something else without a word, or break what reads them.
-    for key, (kind, expected) in _CONFIG_KINDS.items():
-        if key in content and type(content[key]) is not kind:
+    for key, value in content.items():
+        is_right, expected = _CONFIG_KEYS[key]
+        if not is_right(value):
             raise click.BadParameter(f"{path}: {key}: expected {expected}", context, parameter)
     if "mdns" in content:
         content["no_mdns"] = not content.pop("mdns")

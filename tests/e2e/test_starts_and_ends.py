@@ -94,7 +94,15 @@ def test_a_config_file_with_an_unknown_key_is_exit_2_and_names_it(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "line", ['mdns = "no"', 'peer = "host:1"', "name = [", "name = " + "[" * 5000, "port = inf"]
+    "line",
+    [
+        'mdns = "no"',
+        'peer = "host:1"',
+        "name = [",
+        "name = " + "[" * 5000,
+        "port = inf",
+        "peer = [1]",
+    ],
 )
 def test_a_config_value_of_the_wrong_kind_is_exit_2(tmp_path: Path, line: str) -> None:
     config = tmp_path / "lanspread.toml"
