@@ -11,13 +11,14 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh file-length \
-	quick-coverage test test-long test-quick fmt proto lock demo clean
+	quick-coverage test test-long test-quick sabotage fmt proto lock demo clean
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
 	@echo "make test        the whole suite"
 	@echo "make test-quick  the suite without what is slow or needs real data"
 	@echo "make test-long   the tests of chance with many more tries: kills, fuzzing, swapped links"
+	@echo "make sabotage    take one guard after the other out of a copy, and see tests turn red"
 	@echo "make check       what every change must pass, in under a minute"
 	@echo "make fmt         format the code; make proto: regenerate proto/python"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
@@ -71,6 +72,9 @@ test: $(VENV)
 # A long form may take many minutes, so only what hangs is cut off.
 test-long: $(VENV)
 	LANSPREAD_LONG=1 $(BIN)/pytest -m scales --timeout=3600
+
+sabotage: $(VENV)
+	$(BIN)/python scripts/sabotage.py
 
 test-quick: $(VENV)
 	$(BIN)/pytest -m "not slow and not real_data"

@@ -1,0 +1,177 @@
+"""The sabotages that `make sabotage` tries: each takes one guard out of the code, in one place.
+
+`old` must stand exactly once in `file`; a test of the quick suite checks that, so that whoever
+moves a guard takes its sabotage along. `tests` are those that promise to notice; fast ones.
+"""
+
+from dataclasses import dataclass
+
+_PACKAGE = "sidecar/lanspread_peer"
+_UNIT = "tests/unit"
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """One guard, how to take it out, and who must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+SABOTAGES = (
+    Sabotage(
+        "bytes are written without a look at their hash",
+        f"{_PACKAGE}/storage/staging.py",
+        "if data.nbytes != chunk.length or chunk_hash(data) != chunk.hash:",
+        "if data.nbytes != chunk.length:",
+        (f"{_UNIT}/storage/test_staging.py",),
+    ),
+    Sabotage(
+        "folders are opened through links",
+        f"{_PACKAGE}/storage/beneath_posix.py",
+        "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        ("tests/integration/test_link_swapping.py::test_no_open_file_is_written_outside",),
+    ),
+    Sabotage(
+        "files are opened through links",
+        f"{_PACKAGE}/storage/beneath_posix.py",
+        "_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC",
+        "_FILE_FLAGS = os.O_CLOEXEC",
+        (f"{_UNIT}/storage/test_beneath.py::test_no_access_follows_a_link",),
+    ),
+    Sabotage(
+        "any path from a peer is taken",
+        f"{_PACKAGE}/model/paths.py",
+        "    fault = path_fault(text)\n",
+        '    fault = ""\n',
+        (f"{_UNIT}/model/test_path_corpus.py",),
+    ),
+    Sabotage(
+        "letters that nobody sees are taken in names",
+        f"{_PACKAGE}/model/paths.py",
+        "    if _IGNORABLE.search(text):\n        return True\n",
+        "",
+        (f"{_UNIT}/model/test_path_corpus.py",),
+    ),
+    Sabotage(
+        "a file that changed since it was hashed is served",
+        f"{_PACKAGE}/storage/served_file.py",
+        "return is_same(self._file, stamp_of(self._opened.stat()))",
+        "return self._opened.stat() is not None",
+        (f"{_UNIT}/storage/test_served_file.py",),
+    ),
+    Sabotage(
+        "a changed file keeps the hash that the index has",
+        f"{_PACKAGE}/storage/hasher.py",
+        "if row is not None and is_same(row, file) and _has_all_hashes(row):",
+        "if row is not None and _has_all_hashes(row):",
+        (f"{_UNIT}/storage/test_hasher.py",),
+    ),
+    Sabotage(
+        "version.ini appears before the other files",
+        f"{_PACKAGE}/storage/publish_plan.py",
+        "        self._sync_touched()\n        self._move_version_in(kept_version)\n",
+        "        self._move_version_in(kept_version)\n"
+        "        first_sync = self.steps.index(SyncFolder(self.job.folder))\n"
+        "        self.steps.insert(first_sync + 1, self.steps.pop(-2))\n"
+        "        self._sync_touched()\n",
+        (f"{_UNIT}/storage/test_publish.py", f"{_UNIT}/storage/test_publish_failures.py"),
+    ),
+    Sabotage(
+        "a request may be as large as its sender likes",
+        f"{_PACKAGE}/runtime/peer_server.py",
+        "if len(received) > MAX_REQUEST_BYTES:",
+        "if len(received) > 1000 * MAX_REQUEST_BYTES:",
+        (f"{_UNIT}/runtime/test_request_size.py",),
+    ),
+    Sabotage(
+        "JSON may nest as deeply as its sender likes",
+        f"{_PACKAGE}/wire/codec.py",
+        "if depth > MAX_JSON_DEPTH:",
+        "if depth > 1000 * MAX_JSON_DEPTH:",
+        (f"{_UNIT}/wire/test_codec.py",),
+    ),
+    Sabotage(
+        "a key may stand twice",
+        f"{_PACKAGE}/wire/codec.py",
+        "if len(unique) != len(pairs):",
+        "if len(unique) > len(pairs):",
+        (f"{_UNIT}/wire/test_codec.py",),
+    ),
+    Sabotage(
+        "a manifest need not be the one that its content id names",
+        f"{_PACKAGE}/wire/manifest_codec.py",
+        "if content_id_of(data) != content_id:",
+        "if not content_id:",
+        (f"{_UNIT}/wire/test_manifest_codec.py",),
+    ),
+    Sabotage(
+        "receive windows grow with what arrived, read or not",
+        f"{_PACKAGE}/transport/quic_internals.py",
+        "    def _write_stream_limits(\n",
+        "    def _write_no_stream_limits(\n",
+        (f"{_UNIT}/transport/test_quic_internals.py",),
+    ),
+    Sabotage(
+        "anyone may answer for the peer that was dialled",
+        f"{_PACKAGE}/transport/quic_endpoint.py",
+        "if expected is not None and actual != expected:",
+        "if expected is not None and not actual:",
+        (
+            "tests/integration/test_quic_transport.py"
+            "::test_another_peer_id_than_expected_is_refused",
+        ),
+    ),
+    Sabotage(
+        "one address may hold any number of handshakes",
+        f"{_PACKAGE}/transport/quic_admission.py",
+        "and self._handshakes[host] < MAX_UNAUTHENTICATED_PER_ADDRESS",
+        "and self._handshakes[host] < 1000 * MAX_UNAUTHENTICATED_PER_ADDRESS",
+        (f"{_UNIT}/transport/test_quic_admission.py",),
+    ),
+    Sabotage(
+        "uploads queue without end",
+        f"{_PACKAGE}/runtime/uploads.py",
+        "if self._free.locked() and self._queued >= MAX_QUEUED_UPLOADS:",
+        "if self._free.locked() and self._queued >= 1000 * MAX_QUEUED_UPLOADS:",
+        (f"{_UNIT}/runtime/test_uploads.py",),
+    ),
+    Sabotage(
+        "a source that lied is asked again",
+        f"{_PACKAGE}/core/planner.py",
+        "        source.fault = Fault.LIED\n",
+        "        source.rest_after_failure(now=now)\n",
+        (f"{_UNIT}/core/test_planner.py",),
+    ),
+    Sabotage(
+        "two downloads of one game run at once",
+        f"{_PACKAGE}/runtime/downloads.py",
+        "            if job.key == key:\n                raise",
+        "            if job.key != job.key:\n                raise",
+        (
+            "tests/integration/test_download_commands.py"
+            "::test_a_second_download_of_a_game_is_told_of_the_first",
+        ),
+    ),
+    Sabotage(
+        "a front end needs no token",
+        f"{_PACKAGE}/control/access.py",
+        "return hmac.compare_digest(as_bytes, self._expected)",
+        "return hmac.compare_digest(self._expected, self._expected) and bool(as_bytes)",
+        (
+            "tests/integration/test_control_server.py"
+            "::test_a_call_without_the_token_reaches_no_handler",
+        ),
+    ),
+    Sabotage(
+        "the token's file is open to other users",
+        f"{_PACKAGE}/storage/beneath.py",
+        "PRIVATE_MODE = 0o600",
+        "PRIVATE_MODE = 0o644",
+        (f"{_UNIT}/storage/test_runtime_file.py",),
+    ),
+)

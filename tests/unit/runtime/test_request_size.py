@@ -1,0 +1,41 @@
+"""A request that never ends is not collected."""
+
+from typing import cast
+
+from lanspread_peer.model.limits import KIB, MAX_REQUEST_BYTES
+from lanspread_peer.model.peer import Address
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.peer_server import Callers, PeerServer
+from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.wire.codec import decode_answer
+from lanspread_peer.wire.messages import Refused
+
+_PIECE = 16 * KIB
+
+
+class _EndlessStream:
+    def __init__(self) -> None:
+        self.given = 0
+        self.answer = b""
+
+    async def receive(self) -> bytes:
+        self.given += _PIECE
+        # Far enough that one who collects it all has done so.
+        return b"x" * _PIECE if self.given < 100 * MAX_REQUEST_BYTES else b""
+
+    async def send(self, data: bytes, *, end: bool = False) -> None:  # noqa: ARG002 - a protocol
+        self.answer += data
+
+
+class _Caller:
+    address = Address("192.0.2.1", 5000)
+
+
+async def test_a_request_that_never_ends_is_refused_at_its_limit() -> None:
+    stream = _EndlessStream()
+    # It is refused before anybody looks at games or callers.
+    server = PeerServer(cast(Library, None), cast(Callers, None), RunningCounters())
+    await server.serve(cast(Connection, _Caller()), cast(Stream, stream))
+    assert stream.given <= MAX_REQUEST_BYTES + _PIECE
+    assert isinstance(decode_answer(stream.answer), Refused)
