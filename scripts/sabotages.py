@@ -67,8 +67,8 @@ SABOTAGES = (
     Sabotage(
         "a changed file keeps the hash that the index has",
         f"{_PACKAGE}/storage/hasher.py",
-        "if row is not None and is_same(row, file) and _has_all_hashes(row):",
-        "if row is not None and _has_all_hashes(row):",
+        "if row is not None and is_same(row, file) and _is_credible(row, file, found.look.seal):",
+        "if row is not None and _is_credible(row, file, found.look.seal):",
         (f"{_UNIT}/storage/test_hasher.py",),
     ),
     Sabotage(
@@ -173,5 +173,26 @@ SABOTAGES = (
         "PRIVATE_MODE = 0o600",
         "PRIVATE_MODE = 0o644",
         (f"{_UNIT}/storage/test_runtime_file.py",),
+    ),
+    Sabotage(
+        "a folder that another machine uses is taken",
+        f"{_PACKAGE}/storage/lock_owner.py",
+        "return abs(now.st_mtime - written.st_mtime) < LOCK_STALE_S",
+        "return False",
+        (f"{_UNIT}/storage/test_locks.py",),
+    ),
+    Sabotage(
+        "a lock that another took over is refreshed all the same",
+        f"{_PACKAGE}/storage/lock_owner.py",
+        "if file.read(0, _MAX_OWNER_BYTES) != self._content:",
+        "if not self._content:",
+        (f"{_UNIT}/storage/test_locks.py",),
+    ),
+    Sabotage(
+        "a folder that is gone passes for an empty one",
+        f"{_PACKAGE}/storage/disk_errors.py",
+        "_ROOT_GONE = frozenset([errno.ENOENT])",
+        "_ROOT_GONE = frozenset([errno.ENODEV])",
+        (f"{_UNIT}/storage/test_disk_errors.py",),
     ),
 )

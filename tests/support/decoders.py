@@ -7,7 +7,7 @@ import asyncio
 import base64
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from lanspread_peer.control.listen import endpoint_of
 from lanspread_peer.control.paging import parse_token
 from lanspread_peer.discovery.addresses import resolve
 from lanspread_peer.model.errors import (
+    AlreadyRunning,
     CannotBind,
+    IntegrityError,
     InvalidField,
     InvalidManifest,
     MalformedMessage,
@@ -42,14 +44,19 @@ from lanspread_peer.storage import beneath, runtime_file
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.game_files import parse_description
 from lanspread_peer.storage.index import INDEX_FILE, FileRow, Index
+from lanspread_peer.storage.lock_owner import OWNER_FILE
+from lanspread_peer.storage.locks import lock_folder
 from lanspread_peer.storage.node_key import load_or_create_key
 from lanspread_peer.storage.records import read_record, record_path
+from lanspread_peer.storage.staged_json import decode_staged, encode_staged
+from lanspread_peer.storage.staging_record import _encode_line, decode_record
 from lanspread_peer.wire.announcement import Announcement, decode_txt, encode_txt
 from lanspread_peer.wire.codec import decode_answer, decode_request, encode
 from lanspread_peer.wire.manifest_codec import content_id_of, decode_manifest, encode_manifest
 from lanspread_peer.wire.messages import ANSWERS, REQUESTS, Game, Games
 from support.manifests import game_manifest
 from support.messages import smallest_of
+from support.stagings import staged_for
 from support.values import instance_id, peer_id
 
 _INSTANCE = InstanceId(instance_id(1))
@@ -107,6 +114,9 @@ def decoders(folder: Path) -> list[Decoder]:
         Decoder("node key", _node_key(folder, "node.key"), _node_files(folder, 0), (), 0.02),
         Decoder("machine", _node_key(folder, "node.machine"), _node_files(folder, 1), (), 0.02),
         Decoder("record", _record(folder), _MANIFESTS, (), 0.1),
+        Decoder("staged download", decode_staged, _STAGED, (IntegrityError,)),
+        Decoder("staging record", _staging_record, _STAGING_RECORDS, ()),
+        Decoder("lock owner", _lock_owner(folder), _LOCK_OWNERS, (AlreadyRunning,), 0.1),
         Decoder("index", _index(folder), (_index_file(folder),), (StorageError,), 0.02),
     ]
 
@@ -151,6 +161,22 @@ _RUNTIME_FILES = (
             started_at=1.5,
         )
     ),
+)
+
+_MANIFEST = game_manifest({"a": b"1" * 3_000_000, "b": b"2"})
+_STAGED = (
+    encode_staged(staged_for(_MANIFEST)),
+    encode_staged(replace(staged_for(_MANIFEST), paths=("a", "version.ini"))),
+)
+_STAGED_CONTENT = staged_for(_MANIFEST).content_id
+_STAGING_RECORDS = (
+    _encode_line(0b1011, _STAGED_CONTENT, 0),
+    _encode_line(0b1, _STAGED_CONTENT, 0) + b"torn",
+)
+_LOCK_OWNERS = (
+    b'{"nonce":"a","host":"b","pid":1,"machine":"c","boot":"d"}',
+    b'{"nonce":"","host":"","pid":0,"machine":"","boot":""}',
+    b"{}",
 )
 
 
@@ -266,6 +292,18 @@ def _record(folder: Path) -> Callable[[bytes], object]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
         read_record(game_dir, "aoe2")
+
+    return decode
+
+
+def _staging_record(data: bytes) -> None:
+    decode_record(data, _STAGED_CONTENT, _MANIFEST.totals.chunks)
+
+
+def _lock_owner(folder: Path) -> Callable[[bytes], object]:
+    def decode(data: bytes) -> None:
+        (folder / OWNER_FILE).write_bytes(data)
+        lock_folder(folder, "folder").release()
 
     return decode
 

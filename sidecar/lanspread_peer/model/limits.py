@@ -108,6 +108,9 @@ MAX_STAGING_RECORD_BYTES = 64 * MIB
 MAX_ID_CHARACTERS = 128
 # Our own small files in the state folder; the largest of them is well below 4 KiB.
 MAX_STATE_FILE_BYTES = 64 * KIB
+# A folder that another machine uses is shown to be so this often; after three misses it is free.
+LOCK_REFRESH_S = 10.0
+LOCK_STALE_S = 30.0
 # Hashes are written down this often, so that little is hashed again after a kill.
 INDEX_BATCH_BYTES = 1024 * MIB
 INDEX_BATCH_FILES = 1000

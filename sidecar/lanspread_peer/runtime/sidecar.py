@@ -31,9 +31,10 @@ from lanspread_peer.runtime.fetching import Network
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.lock_keeping import keep_locks
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.peer_server import PeerServer
-from lanspread_peer.runtime.tasks import run_to_end
+from lanspread_peer.runtime.tasks import TaskSet, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
@@ -221,7 +222,14 @@ class Sidecar:
         game_dir = await asyncio.to_thread(GameDir.open, self._settings.game_dir)
         self._game_lock = await asyncio.to_thread(_lock_game_dir, game_dir)
         self._cleanup.callback(self._release_game_dir)
+        tasks = TaskSet()
+        self._cleanup.push_async_callback(tasks.close)
+        tasks.spawn("locks", keep_locks(lambda: self._locks(state_lock), self.events.emit))
         return game_dir
+
+    def _locks(self, state_lock: FolderLock) -> dict[str, FolderLock]:
+        assert self._game_lock is not None
+        return {"STATE_DIR_TAKEN": state_lock, "GAME_DIR_TAKEN": self._game_lock}
 
     def _release_game_dir(self) -> None:
         if self._game_lock is not None:

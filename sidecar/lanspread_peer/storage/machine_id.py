@@ -1,10 +1,14 @@
-"""The id that the system gave this machine; a cloned disk that was set up properly has another."""
+"""The id that the system gave this machine; a cloned disk that was set up properly has another.
+
+And that of its running system, which containers on it share and a restart changes.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
 
 _LINUX_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _IOREG_TIMEOUT_S = 5.0
 # Room for a UUID with dashes and for a marker, such as systemd's "uninitialized".
 _MAX_ID_CHARACTERS = 64
@@ -18,6 +22,14 @@ def read_machine_id() -> str:
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
     return text if _MIN_ID_CHARACTERS <= len(text) <= _MAX_ID_CHARACTERS else ""
+
+
+def read_boot_id() -> str:
+    """The id of the running system, or an empty text where it has none: that is, but on Linux."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 if sys.platform == "win32":
