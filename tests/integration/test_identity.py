@@ -138,6 +138,14 @@ async def test_a_nonce_is_given_and_used_once(party: Party) -> None:
     assert "one Hello" in await connection.wait_closed()
 
 
+async def test_a_nonce_is_good_for_one_try(party: Party) -> None:
+    _, stranger, connection = await called(party)
+    hello = stranger.hello(connection, await stranger.nonce(connection))
+    forged = msgspec.structs.replace(hello, signature=sign(make_key(), b"anything"))
+    assert isinstance(await answer_to(connection, forged), messages.Refused)
+    await refused_and_closed(party, connection, hello, "")
+
+
 async def test_a_caller_of_another_protocol_version_is_refused_and_told_of_once(
     party: Party,
 ) -> None:

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from lanspread_peer.model.errors import ConnectionLost, Stalled, StreamReset
 from lanspread_peer.model.ids import ContentId, InstanceId, PeerId
 from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
@@ -45,7 +47,7 @@ class Offer:
 class HostilePeer:
     """One peer; `answers` says, by the request's type, who answers it instead of `honest`."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self.answers: dict[type[Message], Answer] = {}
         self.requests: list[Message] = []
         self.accepted: list[Connection] = []
@@ -53,15 +55,15 @@ class HostilePeer:
         self.digest = ""
         self.name = "hostile"
         self.listen_port = 0
-        self.key = make_key()
+        self.key = key
         self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
         self.instance = InstanceId("ab" * 16)
         self.transport: QuicTransport
 
     @classmethod
-    def open(cls) -> "HostilePeer":
-        """A peer that listens on a free port."""
-        peer = cls()
+    def open(cls, key: ec.EllipticCurvePrivateKey | None = None) -> "HostilePeer":
+        """A peer that listens on a free port, with a new key or another's."""
+        peer = cls(key or make_key())
         peer.transport = QuicTransport.open(
             bind=LOOPBACK,
             port=0,

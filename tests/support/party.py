@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import DownloadEvent, DownloadProgressed, Event
@@ -173,9 +175,13 @@ class Party:
         await wait_sources(sidecar, sources or len(peers), game_id)
         return sidecar
 
-    async def hostile(self, games: Mapping[str, Files] | None = None) -> HostilePeer:
+    async def hostile(
+        self,
+        games: Mapping[str, Files] | None = None,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> HostilePeer:
         """A peer that offers these games, honest until a test changes its answers."""
-        peer = HostilePeer.open()
+        peer = HostilePeer.open(key)
         self._hostile.append(peer)
         for game_id, files in (games or {}).items():
             peer.offer(game_id, files)
@@ -207,6 +213,11 @@ def address_of(peer: Sidecar | HostilePeer | str) -> str:
     if isinstance(peer, str):
         return peer
     return str(peer.address if isinstance(peer, HostilePeer) else peer.status().addresses[0])
+
+
+def connection_count(sidecar: Sidecar) -> int:
+    """How many connections the sidecar holds, of whatever kind."""
+    return sidecar._neighbourhood._transport.connection_count
 
 
 def title(sidecar: Sidecar, game_id: str = AOE2) -> Title | None:

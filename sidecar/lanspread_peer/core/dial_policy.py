@@ -1,9 +1,4 @@
-"""When to dial a peer again, and which of two connections to one peer stays.
-
-Only a dialled connection proves who answers, so each end keeps the one it dialled itself; an
-accepted one serves its caller and is a hint where to dial back. This is where a signed Hello
-will let one connection do for both.
-"""
+"""When to dial a peer again."""
 
 from typing import Protocol
 
@@ -32,6 +27,11 @@ class DialPolicy:
     def gives_up(self) -> bool:
         """Whether to stop until the peer is seen again."""
         return self._failures >= MAX_FAILURES
+
+    @property
+    def failures(self) -> int:
+        """How often it failed since the peer was last seen or answered."""
+        return self._failures
 
     def succeeded(self) -> None:
         """A dial was answered."""

@@ -70,12 +70,20 @@ class PeerDb:
         return is_new
 
     def connected(
-        self, peer_id: PeerId, instance: InstanceId, name: str, address: Address, *, now: float
+        self,
+        peer_id: PeerId,
+        instance: InstanceId,
+        name: str,
+        address: Address | None,
+        *,
+        now: float,
     ) -> None:
-        """The peer proved its id at this address and said its name."""
+        """The peer proved its id and said its name; `address` is where it can be dialled, if so."""
         peer = self._peers.setdefault(peer_id, _Peer(peer_id, now))
         peer.state = PeerState.CONNECTED
         peer.instance, peer.name, peer.address, peer.seen_at = instance, name, address, now
+        if address is None:
+            return
         if address in peer.addresses:
             peer.addresses.remove(address)
         peer.addresses = [address, *peer.addresses][:MAX_ADDRESSES_PER_PEER]

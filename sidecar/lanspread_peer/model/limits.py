@@ -57,6 +57,11 @@ MAX_STREAMS_PER_CONNECTION = 32
 MAX_CONNECTIONS = 128
 # A flood of hints may keep this many handshakes of ours going, and no more.
 MAX_DIALS_AT_ONCE = 16
+# Some of them are left for addresses that a person typed, and more for peers that we saw ourselves.
+MAX_DIALS_UNTYPED = 12
+MAX_DIALS_OF_HINTS = 8
+# One peer's made-up hints leave as many slots for the hints of the others.
+MAX_DIALS_PER_HINTING_PEER = 4
 MAX_UNAUTHENTICATED_PER_ADDRESS = 8
 HANDSHAKE_TIMEOUT_S = 5.0
 # A request must be complete by then; a slow loris holds a stream no longer.

@@ -72,12 +72,14 @@ class Sighting:
     """A hint that a sidecar may be reached; from mDNS, a person, a file, or another peer.
 
     Nothing in it is trusted: the peer id is what the dialler will insist on, when it is known.
+    `told_by` is the peer that gave the hint; None when we saw or were told it ourselves.
     """
 
     addresses: tuple[Address, ...]
     origin: str
     peer_id: PeerId | None = None
     instance: InstanceId | None = None
+    told_by: PeerId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,11 @@ class Fetching:
         offered = self._network.peers.sources(self._wanted.key, self._wanted.content_id)
         live = {peer: self._network.links.connection(peer) for peer in offered}
         for peer, connection in list(self._connections.items()):
-            if live.get(peer) is not connection:
+            used = live.get(peer)
+            if used is not connection and used is not None and not connection.is_closed:
+                # The peer is there on another connection; what runs on this one may end.
+                self._connections[peer] = used
+            elif used is not connection:
                 del self._connections[peer]
                 self.planner.remove_source(peer, now=now)
         for peer, live_one in live.items():

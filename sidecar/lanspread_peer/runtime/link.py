@@ -3,28 +3,84 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from lanspread_peer.core.connection_choice import ConnectionChoice
 from lanspread_peer.core.dial_policy import DialPolicy
-from lanspread_peer.model.ids import PeerId
+from lanspread_peer.core.dial_queue import DialRank, Wish
+from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.model.peer import Address, Sighting
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.transport.base import Connection
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Proven:
+    """A connection whose other end proved its id, and what it said of itself.
+
+    `address` is where the peer can be dialled, None when it says that nobody can.
+    """
+
+    connection: Connection
+    dialled: bool
+    instance: InstanceId
+    name: str
+    library_digest: str
+    address: Address | None
+
+
 @dataclass(slots=True)
 class Link:
-    """One peer and the dialled connection to it, if any.
+    """One peer and the connections to it, if any.
 
-    `woken` tells whoever waits on the link to look again; `greeted` and `lost` are opposites.
-    `offered_digest` is that of a library which is not fetched yet.
+    `woken` tells whoever waits on the link to look again; `greeted` is set while there is a
+    connection; `linked` while the peer counts as connected, else `lost`. `offered_digest` is that
+    of a library which is not fetched yet. `told_by` is the only peer that knows of this one, if
+    nobody else does.
     """
 
     peer_id: PeerId
     policy: DialPolicy
-    connection: Connection | None = None
+    choice: ConnectionChoice[Proven]
+    told_by: PeerId | None
     heard_at: float = 0.0
     offered_digest: str | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
+    linked: asyncio.Event = field(default_factory=asyncio.Event)
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def connection(self) -> Connection | None:
+        """The one to ask the peer on, or None."""
+        return self.choice.current.connection if self.choice.current else None
+
+    @property
+    def wish(self) -> Wish:
+        """How urgent it is to dial the peer."""
+        rank = DialRank.SEEN if self.told_by is None else DialRank.HINTED
+        return Wish(rank, self.told_by, self.policy.failures)
+
+    def sighted(self, sighting: Sighting) -> None:
+        """The peer was seen again: dial it at once."""
+        if sighting.told_by is None:
+            self.told_by = None
+        self.policy.sighted()
+        self.woken.set()
+
+    def proven(self, proven: Proven) -> None:
+        """There is a connection; older ones that it replaces end."""
+        for over in self.choice.proven(proven, dialled=proven.dialled, instance=proven.instance):
+            over.connection.close("another connection took its place")
+        self.policy.succeeded()
+        self.heard()
+        self.greeted.set()
+        self.woken.set()
+
+    def ended(self, proven: Proven) -> None:
+        """A connection is over."""
+        self.choice.ended(proven)
+        if self.choice.current is None:
+            self.greeted.clear()
+        self.woken.set()
 
     def heard(self) -> None:
         """A message came from the peer."""

@@ -6,7 +6,7 @@ Hello or a peer's list of peers, becomes a sighting here, cut down to addresses 
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from random import SystemRandom
 
@@ -16,7 +16,7 @@ from lanspread_peer.discovery.addresses import listen_addresses
 from lanspread_peer.discovery.mdns import MdnsDiscovery
 from lanspread_peer.model.errors import PeerUnreachable
 from lanspread_peer.model.events import Event, Warned
-from lanspread_peer.model.ids import GameKey, PeerId, parse_peer_id
+from lanspread_peer.model.ids import GameKey, InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.limits import MAX_PEER_HINTS
 from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback, split_host_port
 from lanspread_peer.runtime.callers import Callers
@@ -91,6 +91,7 @@ class Neighbourhood:
         self._own = frozenset(listen_addresses(self._reach.bind, self._transport.port))
         self.links = PeerLinks(
             own_id=self._identity.peer_id,
+            own_instance=self._identity.instance,
             transport=self._transport,
             peers=self._peers,
             hello=self._own_hello,
@@ -164,9 +165,13 @@ class Neighbourhood:
         )
 
     async def _on_proven(self, connection: Connection, hello: messages.Hello) -> None:
-        if hello.listen_port:
-            address = Address(connection.address.host, hello.listen_port)
-            self._sighted(parse_peer_id(hello.peer_id), [address], "hello")
+        peer_id = parse_peer_id(hello.peer_id)
+        announced = [Address(connection.address.host, hello.listen_port)]
+        allowed = self._dialable(announced if hello.listen_port else [], allow_public=True)
+        sighting = Sighting(allowed, "hello", peer_id, InstanceId(hello.instance))
+        await self.links.accepted(peer_id, connection, hello, sighting)
+        if peer_id == self._identity.peer_id:
+            self._callers.send_away(connection, "own peer id")
 
     def _own_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
         return self._identity.hello(
@@ -193,25 +198,31 @@ class Neighbourhood:
         await self._mdns.start()
 
     def _on_sighting(self, sighting: Sighting) -> None:
-        if sighting.peer_id is not None:
-            self._sighted(sighting.peer_id, sighting.addresses, sighting.origin)
+        self._sighted(sighting, allow_public=True)
 
-    def _take_hints(self, answer: messages.Peers) -> None:
+    def _take_hints(self, told_by: PeerId, answer: messages.Peers) -> None:
         for hint in answer.peers[:MAX_PEER_HINTS]:
             if "%" in hint.host:
                 # The name of an interface means nothing on another machine.
                 continue
-            self._sighted(parse_peer_id(hint.peer_id), [Address(hint.host, hint.port)], "peer")
+            address = Address(hint.host, hint.port)
+            peer_id = parse_peer_id(hint.peer_id)
+            self._sighted(
+                Sighting((address,), "peer", peer_id, told_by=told_by), allow_public=False
+            )
 
-    def _sighted(self, peer_id: PeerId, addresses: Iterable[Address], origin: str) -> None:
-        allowed = dialable(
+    def _sighted(self, sighting: Sighting, *, allow_public: bool) -> None:
+        allowed = self._dialable(sighting.addresses, allow_public=allow_public)
+        if allowed and sighting.peer_id is not None:
+            self.links.sighted(sighting.peer_id, replace(sighting, addresses=allowed))
+
+    def _dialable(self, addresses: Iterable[Address], *, allow_public: bool) -> tuple[Address, ...]:
+        return dialable(
             addresses,
             own=self._own,
             allow_loopback=is_loopback(self._reach.bind),
-            allow_public=origin != "peer",
+            allow_public=allow_public,
         )
-        if allowed:
-            self.links.sighted(peer_id, Sighting(allowed, origin, peer_id))
 
     def _push(self) -> None:
         self._push_timer = None

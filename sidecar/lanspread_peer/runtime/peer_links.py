@@ -1,17 +1,21 @@
-"""Links: one dialled connection to every peer that was seen, kept up as long as it answers.
+"""Links: one for every peer that was seen, kept connected as long as the peer answers.
 
-A link dials, greets, learns the library, and then follows the peer until it is lost; then it
-dials again, slower each time, until the peer is seen again or given up. Only what a dialled
-connection proved enters the peer database as connected.
+A link dials unless the peer called first, learns the library, and then follows the peer until it
+is lost; then it dials again, slower each time, until the peer is seen again or given up. Only what
+a connection proved enters the peer database as connected. Of two connections to one peer, both
+ends use and keep the same one (core/connection_choice.py).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from random import Random
+from typing import Any
 
 import structlog
 
+from lanspread_peer.core.connection_choice import ConnectionChoice
 from lanspread_peer.core.dial_policy import DialPolicy
+from lanspread_peer.core.dial_queue import DialRank, Wish
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import (
@@ -22,13 +26,16 @@ from lanspread_peer.model.events import (
     PeerLost,
 )
 from lanspread_peer.model.ids import GameKey, InstanceId, PeerId
-from lanspread_peer.model.limits import MAX_DIALS_AT_ONCE, REQUEST_TIMEOUT_S
+from lanspread_peer.model.limits import REQUEST_TIMEOUT_S
 from lanspread_peer.model.peer import Address, Sighting
 from lanspread_peer.runtime.clock import monotonic_s
-from lanspread_peer.runtime.link import Link
+from lanspread_peer.runtime.clones import Clones
+from lanspread_peer.runtime.dialler import Dialler
+from lanspread_peer.runtime.greeting import Greeter, OwnHello
+from lanspread_peer.runtime.link import Link, Proven
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.ping_service import follow
-from lanspread_peer.runtime.requests import ask
+from lanspread_peer.runtime.requests import ask, is_answering
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Transport
@@ -37,6 +44,10 @@ from lanspread_peer.wire import messages
 _log = structlog.get_logger(__name__)
 
 _GOODBYE_TIMEOUT_S = 0.5
+# A peer that connects and leaves in a loop fills the events no faster than this.
+_REST_S = 0.25
+# By then the other end knows which of two connections is used, too.
+_SPARE_CHECK_S = 1.0
 
 
 class PeerLinks:
@@ -46,74 +57,83 @@ class PeerLinks:
         self,
         *,
         own_id: PeerId,
+        own_instance: InstanceId,
         transport: Transport,
         peers: PeerDb,
-        hello: Callable[[PeerId, bytes], messages.Hello],
+        hello: OwnHello,
         emit: Callable[[Event], None],
         warnings: WarnOnce,
         on_titles: Callable[[frozenset[GameKey]], None],
-        on_hints: Callable[[messages.Peers], None],
+        on_hints: Callable[[PeerId, messages.Peers], None],
         rng: Random,
     ) -> None:
         self._own_id = own_id
-        self._transport = transport
+        self._dialler = Dialler(transport)
+        self._greeter = Greeter(hello, warnings)
+        self._clones = Clones(own_id, own_instance, self._dialler, self._greeter, warnings)
         self._peers = peers
-        self._hello = hello
         self._emit = emit
-        self._warnings = warnings
         self._on_titles = on_titles
         self._on_hints = on_hints
         self._rng = rng
         self._tasks = TaskSet()
         self._links: dict[PeerId, Link] = {}
-        self._dial_slots = asyncio.Semaphore(MAX_DIALS_AT_ONCE)
         self._said = LogOnce()
 
     def sighted(self, peer_id: PeerId, sighting: Sighting) -> None:
         """Dial this peer at these addresses, unless it is linked already."""
-        if peer_id != self._own_id and sighting.addresses:
-            self._take(peer_id, sighting, None)
-
-    def _take(self, peer_id: PeerId, sighting: Sighting, connection: Connection | None) -> None:
-        is_new = self._peers.sighted(peer_id, sighting, now=monotonic_s())
-        status = self._peers.status(peer_id)
-        if status is None:
-            if connection is not None:
-                connection.close("too many peers")
+        if not sighting.addresses:
             return
-        if is_new:
-            self._emit(PeerDiscovered(status))
-        if link := self._links.get(peer_id):
-            link.policy.sighted()
-            link.woken.set()
+        if peer_id != self._own_id:
+            self._link(peer_id, sighting)
         else:
-            self._begin(peer_id, connection)
+            self._clones.own_id_sighted(sighting)
 
     async def dial(self, addresses: Iterable[Address]) -> PeerId:
         """Link whoever answers at one of these addresses; its id once it is greeted.
 
         Raises PeerUnreachable when nobody does, or when it is this sidecar itself.
         """
-        connection = await self._first_answer(addresses, None)
+        connection = await self._dialler.first_answer(addresses, None, Wish(DialRank.TYPED))
         if connection is None or connection.peer_id is None:
             raise errors.PeerUnreachable("no sidecar answered there")
         peer_id = connection.peer_id
         if peer_id == self._own_id:
-            connection.close("own address")
+            await self._clones.own_id_answered(connection)
             raise errors.PeerUnreachable("this is the address of this sidecar itself")
+        is_linked = peer_id in self._links
         sighting = Sighting((connection.address,), "dialled", peer_id)
-        if peer_id in self._links:
-            connection.close("linked already")
-            self.sighted(peer_id, sighting)
-        else:
-            self._take(peer_id, sighting, connection)
-        await self._wait_greeted(peer_id)
+        link = self._link(peer_id, sighting, None if is_linked else connection)
+        if link is None or is_linked:
+            connection.close("linked already" if is_linked else "too many peers")
+        await self._wait_linked(link)
         return peer_id
+
+    async def accepted(
+        self, peer_id: PeerId, connection: Connection, hello: messages.Hello, sighting: Sighting
+    ) -> None:
+        """A caller proved its id; raises Refused when there is no room for it, or it is a clone."""
+        address = next(iter(sighting.addresses), None)
+        proven = Proven(
+            connection,
+            False,
+            InstanceId(hello.instance),
+            hello.name,
+            hello.library_digest,
+            address,
+        )
+        if peer_id == self._own_id:
+            self._clones.own_id_proven(proven.instance)
+            return
+        link = self._link(peer_id, sighting)
+        if link is None:
+            raise errors.Refused("too many peers are known here")
+        await self._take(link, proven)
 
     async def wait_lost(self, peer_id: PeerId) -> None:
         """Waits until a linked peer is lost; returns at once when it is not linked."""
         link = self._links.get(peer_id)
-        if link is not None and link.connection is not None:
+        if link is not None and link.linked.is_set():
             await link.lost.wait()
 
     def connection(self, peer_id: PeerId) -> Connection | None:
@@ -127,125 +147,180 @@ class PeerLinks:
             link.heard()
 
     def library_hint(self, peer_id: PeerId, digest: str) -> None:
-        """Somebody says that this peer's library changed; ask the peer itself."""
+        """This peer says that its library changed."""
         link = self._links.get(peer_id)
         if link is not None and digest != self._peers.library_digest(peer_id):
             link.library_hint(digest)
 
     def push_digest(self, digest: str) -> None:
         """Tell all linked peers that our library changed."""
-        for link in self._links.values():
-            if link.connection is not None:
-                self._tasks.spawn("push digest", self._push(link.connection, digest))
+        for connection in self._live():
+            self._tasks.spawn("push digest", self._push(connection, digest))
 
     async def close(self) -> None:
         """Say goodbye to all and end all links."""
-        live = [link.connection for link in self._links.values() if link.connection]
+        live = self._live()
         await asyncio.gather(*(self._say_goodbye(connection) for connection in live))
+        await self._clones.close()
         await self._tasks.close()
         for connection in live:
             connection.close("goodbye")
 
-    async def _wait_greeted(self, peer_id: PeerId) -> None:
-        link = self._links.get(peer_id)
+    def _live(self) -> list[Connection]:
+        return [link.connection for link in self._links.values() if link.connection]
+
+    def _link(
+        self, peer_id: PeerId, sighting: Sighting, dialled: Connection | None = None
+    ) -> Link | None:
+        """The link to a peer that was seen, a new one if need be; None when too many are known."""
+        is_new = self._peers.sighted(peer_id, sighting, now=monotonic_s())
+        status = self._peers.status(peer_id)
+        if status is None:
+            return None
+        if is_new:
+            self._emit(PeerDiscovered(status))
+        if link := self._links.get(peer_id):
+            link.sighted(sighting)
+            return link
+        choice = ConnectionChoice[Proven](self._own_id, peer_id)
+        link = Link(peer_id, DialPolicy(self._rng), choice, sighting.told_by)
+        self._links[peer_id] = link
+        self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, dialled))
+        return link
+
+    async def _wait_linked(self, link: Link | None) -> None:
         if link is None:
             raise errors.PeerUnreachable("too many peers are known")
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await link.greeted.wait()
+                await link.linked.wait()
         except TimeoutError as error:
             raise errors.PeerUnreachable("the sidecar there did not greet") from error
 
-    def _begin(self, peer_id: PeerId, connection: Connection | None) -> None:
-        link = self._links[peer_id] = Link(peer_id, DialPolicy(self._rng))
-        self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, connection))
-
-    async def _keep_linked(self, link: Link, connection: Connection | None) -> None:
+    async def _keep_linked(self, link: Link, dialled: Connection | None) -> None:
         try:
             # One that was forgotten for another peer is dialled no more.
             while not link.policy.gives_up and self._peers.status(link.peer_id) is not None:
-                connection = connection or await self._dial(link.peer_id)
-                if connection is not None:
-                    await self._hold(link, connection)
-                    connection = None
-                await _sleep_unless_woken(link.woken, link.policy.failed())
+                await self._connect(link, dialled)
+                dialled = None
+                if link.choice.current is not None:
+                    await self._hold(link)
+                    await asyncio.sleep(_REST_S)
+                if link.choice.current is None:
+                    await _sleep_unless_woken(link.woken, link.policy.failed())
         finally:
             del self._links[link.peer_id]
+            for proven in link.choice.all:
+                proven.connection.close("link ended")
 
-    async def _dial(self, peer_id: PeerId) -> Connection | None:
-        async with self._dial_slots:
-            return await self._first_answer(self._peers.addresses(peer_id), peer_id)
+    async def _connect(self, link: Link, dialled: Connection | None) -> None:
+        """Returns once the peer is greeted, by us or by its own call, or that failed."""
+        dialled = dialled or await self._dial_unless_greeted(link)
+        if dialled is not None:
+            greeting = self._tasks.spawn("greeting", self._greet(link, dialled))
+            # Its end is not waited for when the peer calls; both ends judge which one stays.
+            await _first_of(greeting, link.greeted)
 
-    async def _first_answer(
-        self, addresses: Iterable[Address], expected: PeerId | None
-    ) -> Connection | None:
-        """The first connection that one of the addresses gives, dialled in parallel, or None."""
-        dials = [
-            asyncio.ensure_future(self._transport.dial(address, expected)) for address in addresses
-        ]
-        winner: Connection | None = None
+    async def _dial_unless_greeted(self, link: Link) -> Connection | None:
+        if link.greeted.is_set():
+            return None
+        addresses = self._peers.addresses(link.peer_id)
+        dial = asyncio.ensure_future(self._dialler.first_answer(addresses, link.peer_id, link.wish))
         try:
-            for dial in asyncio.as_completed(dials):
-                try:
-                    winner = await dial
-                    break
-                except errors.LanspreadError as error:
-                    if self._said.first_time(expected, error.reason):
-                        _log.info("dial failed", peer=expected, detail=error.message)
+            await _first_of(dial, link.greeted)
+            return dial.result() if dial.done() else None
         finally:
-            await _close_others(dials, winner)
-        return winner
+            dial.cancel()
+            await asyncio.wait({dial})
 
-    async def _hold(self, link: Link, connection: Connection) -> None:
-        """Greet, then follow until the connection ends."""
+    async def _greet(self, link: Link, connection: Connection) -> None:
         asked_at = monotonic_s()
         try:
-            ack = await self._greet(link.peer_id, connection)
+            ack = await self._greeter.greet(connection)
+            now = monotonic_s()
+            self._peers.answered(link.peer_id, rtt_s=now - asked_at, now=now)
+            proven = Proven(
+                connection,
+                True,
+                InstanceId(ack.instance),
+                ack.name,
+                ack.library_digest,
+                connection.address,
+            )
+            await self._take(link, proven)
         except errors.LanspreadError as error:
             if self._said.first_time(link.peer_id, error.reason):
                 _log.warning("greeting failed", peer=link.peer_id, detail=error.message)
             connection.close("greeting failed")
-            return
-        link.policy.succeeded()
-        now = monotonic_s()
-        self._peers.answered(link.peer_id, rtt_s=now - asked_at, now=now)
-        self._connected(link, connection, ack)
+        except asyncio.CancelledError:
+            connection.close("ending")
+            raise
+
+    async def _take(self, link: Link, proven: Proven) -> None:
+        """Use or keep a connection; raises Refused when another instance of the peer lives."""
+        while (older := link.choice.current) is not None and older.instance != proven.instance:
+            await self._clones.judge(link.peer_id, older, proven)
+            older.connection.close("its peer started again")
+            link.ended(older)
+        link.proven(proven)
+        self._tasks.spawn(f"watch {link.peer_id[:8]}", self._watch(link, proven))
+        if link.choice.spare is not None:
+            self._tasks.spawn(f"spare {link.peer_id[:8]}", self._end_spare(link))
+
+    async def _watch(self, link: Link, proven: Proven) -> None:
+        await proven.connection.wait_closed()
+        link.ended(proven)
+
+    async def _end_spare(self, link: Link) -> None:
+        """Close the connection that is not used once nothing runs on it.
+
+        Not before the used one gave an answer: perhaps the peer gave it up and dialled anew.
+        """
+        while (spare := link.choice.spare) is not None and (used := link.choice.current):
+            await asyncio.sleep(_SPARE_CHECK_S)
+            if not await is_answering(used.connection):
+                used.connection.close("it stopped answering")
+            elif link.choice.spare is spare and spare.connection.is_idle:
+                spare.connection.close("another connection is used")
+                return
+
+    async def _hold(self, link: Link) -> None:
+        """Follow one instance of the peer, on whichever connection, until it is lost."""
+        proven = link.choice.current
+        assert proven is not None
+        self._connected(link, proven)
         detail = "it stopped answering"
         try:
-            detail = await follow(link, connection, self._peers, self._on_titles, self._on_hints)
+            while (used := link.choice.current) and used.instance == proven.instance:
+                detail = await self._follow(link, used)
         finally:
-            connection.close("link ended")
             self._lost(link, detail)
 
-    async def _greet(self, peer_id: PeerId, connection: Connection) -> messages.HelloAck:
-        answer = await ask(connection, messages.Challenge(), messages.Nonce)
-        hello = self._hello(peer_id, bytes.fromhex(answer.nonce))
-        ack = await ask(connection, hello, messages.HelloAck)
-        if ack.peer_id != peer_id:
-            raise errors.IdentityMismatch(f"the peer calls itself {ack.peer_id}")
-        if not messages.is_common_version(ack):
-            self._warnings.other_version(peer_id, ack.proto_min, ack.proto_max)
-            raise errors.Unsupported(f"it speaks protocol {ack.proto_min} to {ack.proto_max}")
-        return ack
+    async def _follow(self, link: Link, proven: Proven) -> str:
+        def on_hints(answer: messages.Peers) -> None:
+            self._on_hints(link.peer_id, answer)
 
-    def _connected(self, link: Link, connection: Connection, ack: messages.HelloAck) -> None:
-        link.connection = connection
-        link.greeted.set()
+        detail = await follow(link, proven.connection, self._peers, self._on_titles, on_hints)
+        if link.choice.current is proven:
+            proven.connection.close("link ended")
+            link.ended(proven)
+        return detail
+
+    def _connected(self, link: Link, proven: Proven) -> None:
         link.lost.clear()
-        link.heard()
-        link.offered_digest = ack.library_digest
+        link.linked.set()
         self._peers.connected(
-            link.peer_id, InstanceId(ack.instance), ack.name, connection.address, now=monotonic_s()
+            link.peer_id, proven.instance, proven.name, proven.address, now=monotonic_s()
         )
         status = self._peers.status(link.peer_id)
         assert status is not None
         self._emit(PeerConnected(status))
         self._emit(PeerCountUpdated(self._peers.connected_count))
+        self.library_hint(link.peer_id, proven.library_digest)
 
     def _lost(self, link: Link, detail: str) -> None:
-        link.connection = None
-        link.greeted.clear()
         link.lost.set()
+        link.linked.clear()
         name = self._peers.name(link.peer_id)
         changed = self._peers.lost(link.peer_id, now=monotonic_s())
         self._emit(PeerLost(link.peer_id, name, detail))
@@ -266,6 +341,15 @@ class PeerLinks:
             return
 
 
+async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
+    """Waits until the work is over or the event is set; the work goes on."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
 async def _sleep_unless_woken(woken: asyncio.Event, seconds: float) -> None:
     woken.clear()
     try:
@@ -273,13 +357,3 @@ async def _sleep_unless_woken(woken: asyncio.Event, seconds: float) -> None:
             await woken.wait()
     except TimeoutError:
         return
-
-
-async def _close_others(
-    dials: Sequence[asyncio.Future[Connection]], winner: Connection | None
-) -> None:
-    for dial in dials:
-        dial.cancel()
-    for result in await asyncio.gather(*dials, return_exceptions=True):
-        if not isinstance(result, BaseException) and result is not winner:
-            result.close("another address answered first")

@@ -28,13 +28,16 @@ async def follow(
     on_titles: _OnTitles,
     on_hints: Callable[[messages.Peers], None],
 ) -> str:
-    """Follow the peer until its connection ends or it stops answering; says which."""
+    """Follow the peer until it stops answering, or its connection ends or another one is used.
+
+    Says what it was.
+    """
     follower = _Follower(link, connection, peers, on_titles)
     closed = asyncio.ensure_future(connection.wait_closed())
     closed.add_done_callback(lambda _: link.woken.set())
     try:
         await follower.ask_for_peers(on_hints)
-        while not closed.done() and not follower.is_lost:
+        while link.connection is connection and not closed.done() and not follower.is_lost:
             await follower.look()
         return closed.result() if closed.done() else "it stopped answering"
     finally:

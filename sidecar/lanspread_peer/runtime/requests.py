@@ -13,6 +13,9 @@ from lanspread_peer.wire.codec import decode_answer, encode
 from lanspread_peer.wire.messages import Message
 from lanspread_peer.wire.stream_codes import StreamCode, error_of
 
+# Many times what a busy PC needs to answer a ping, and short enough for somebody to wait for.
+_SIGN_OF_LIFE_S = 1.5
+
 _Answer = TypeVar("_Answer", bound=Message)
 
 
@@ -31,6 +34,18 @@ async def ask(
     if isinstance(answer, expected):
         return answer
     raise _error_in(answer)
+
+
+async def is_answering(connection: Connection) -> bool:
+    """Whether the peer gives a sign of life on this connection, now."""
+    try:
+        await ask(connection, messages.Ping(), messages.Pong, timeout_s=_SIGN_OF_LIFE_S)
+    except errors.Busy:
+        # All streams are in use, so the line is anything but dead.
+        return True
+    except errors.LanspreadError:
+        return False
+    return True
 
 
 async def ask_raw(connection: Connection, request: Message, max_bytes: int) -> bytes:

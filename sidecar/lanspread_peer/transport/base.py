@@ -54,6 +54,11 @@ class Connection(Protocol):
     @property
     def is_closed(self) -> bool: ...
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no stream is open, of either end."""
+        ...
+
     def open_stream(self) -> Stream:
         """A stream for one request; raises ConnectionLost, or Busy when too many are open."""
         ...

@@ -86,6 +86,11 @@ class PeerConnection:
         """Whether the connection is over."""
         return self._ended.done()
 
+    @property
+    def is_idle(self) -> bool:
+        """See `transport.base.Connection.is_idle`."""
+        return not self._streams
+
     def open_stream(self) -> PeerStream:
         """See `transport.base.Connection.open_stream`."""
         if self._ended.done():

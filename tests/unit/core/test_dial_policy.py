@@ -33,3 +33,12 @@ def test_a_success_starts_the_count_again() -> None:
         policy.failed()
     policy.succeeded()
     assert policy.failed() <= 1.5 * FIRST_DELAY_S
+
+
+def test_failures_are_counted_since_the_last_success() -> None:
+    policy = DialPolicy(Random(1))
+    policy.failed()
+    policy.failed()
+    assert policy.failures == 2
+    policy.succeeded()
+    assert policy.failures == 0

@@ -36,6 +36,13 @@ def test_a_sighting_is_new_once() -> None:
     assert db.addresses(peer_id(1)) == (address(2), address(1))
 
 
+def test_a_peer_that_nobody_can_dial_is_connected_without_an_address(peers: PeerDb) -> None:
+    peers.connected(peer_id(3), instance_id(3), "p3", None, now=0.0)
+    assert peers.is_connected(peer_id(3))
+    assert peers.addresses(peer_id(3)) == ()
+    assert set(peers.connected_addresses()) == {peer_id(1), peer_id(2)}
+
+
 def test_the_library_of_a_connected_peer_is_indexed_by_game(peers: PeerDb) -> None:
     changed = peers.library_replaced(peer_id(1), "d1", [summary(), summary("doom", content=2)])
     assert changed == {AOE2, game_key("doom")}
