@@ -53,8 +53,12 @@ MAX_SIGNATURE_BYTES = 72
 
 # Connections. Streams match what a downloader may have out, with as many again for talk.
 MAX_STREAMS_PER_CONNECTION = 32
-# Each end keeps the connection it dialled, so 48 peers make 96, with room for comers.
-MAX_CONNECTIONS = 128
+# One for each of 47 other peers, a second one while both dial at once, and room for comers.
+MAX_CONNECTIONS = 64
+# So many of them only we can open, whatever strangers do; the rest still takes 47 that called us.
+CONNECTIONS_KEPT_FOR_DIALS = 16
+# More sidecars than share one PC, or one router's address; one host leaves half for the others.
+MAX_CONNECTIONS_PER_ADDRESS = 32
 # A flood of hints may keep this many handshakes of ours going, and no more.
 MAX_DIALS_AT_ONCE = 16
 # Some of them are left for addresses that a person typed, and more for peers that we saw ourselves.
@@ -62,6 +66,7 @@ MAX_DIALS_UNTYPED = 12
 MAX_DIALS_OF_HINTS = 8
 # One peer's made-up hints leave as many slots for the hints of the others.
 MAX_DIALS_PER_HINTING_PEER = 4
+# Callers at one address that did not prove who they are; an honest one is done in milliseconds.
 MAX_UNAUTHENTICATED_PER_ADDRESS = 8
 HANDSHAKE_TIMEOUT_S = 5.0
 # A request must be complete by then; a slow loris holds a stream no longer.

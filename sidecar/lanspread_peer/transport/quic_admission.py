@@ -1,12 +1,13 @@
 """Who may start a connection: decides about datagrams that belong to none yet.
 
 Holds the caps on connections and handshakes. Pure of I/O: it returns what to do, and the endpoint
-does it. Nothing here answers with more bytes than came (RFC 9000 section 8).
+does it. Nothing here answers with more bytes than came (RFC 9000 section 8). Invariant: strangers
+that call never take the connections that are kept for our own dials.
 """
 
 import os
-from collections import Counter
 from dataclasses import dataclass
+from enum import Enum
 from typing import NewType
 
 from aioquic._buffer import Buffer
@@ -22,11 +23,13 @@ from aioquic.quic.packet import (
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from lanspread_peer.model.limits import (
+    CONNECTIONS_KEPT_FOR_DIALS,
     MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
     MAX_UNAUTHENTICATED_PER_ADDRESS,
     MAX_UNPROVEN_HANDSHAKES,
 )
-from lanspread_peer.transport.udp_socket import SocketAddress
+from lanspread_peer.transport.udp_socket import SocketAddress, address_of
 
 CONNECTION_ID_BYTES = 8
 SUPPORTED_VERSIONS = (int(QuicProtocolVersion.VERSION_1), int(QuicProtocolVersion.VERSION_2))
@@ -62,13 +65,44 @@ def destination_of(datagram: bytes) -> ConnectionId | None:
     return ConnectionId(datagram[6 : 6 + datagram[5]])
 
 
+class Standing(Enum):
+    """How far an accepted connection has come."""
+
+    HANDSHAKE = "handshake"
+    UNPROVEN = "unproven"
+    PROVEN = "proven"
+
+
 class Admission:
-    """Counts connections and unfinished handshakes, and admits within the limits."""
+    """Counts connections by address and standing, and admits within the limits."""
 
     def __init__(self) -> None:
-        self._connections = 0
-        self._handshakes: Counter[str] = Counter()
+        self._accepted: dict[object, tuple[str, Standing]] = {}
+        self._dialled: dict[object, str] = {}
         self._retry = QuicRetryTokenHandler()
+
+    def accepted(self, connection: object, host: str) -> None:
+        """A connection was admitted; its handshake is still to come."""
+        self._accepted[connection] = (host, Standing.HANDSHAKE)
+
+    def advanced(self, connection: object, standing: Standing) -> None:
+        """An accepted connection has come further; nothing happens for a dialled one."""
+        if connection in self._accepted:
+            host, _ = self._accepted[connection]
+            self._accepted[connection] = (host, standing)
+
+    def dialled(self, connection: object, host: str) -> None:
+        """A connection that we dialled is established."""
+        self._dialled[connection] = host
+
+    def ended(self, connection: object) -> None:
+        """A connection is gone."""
+        self._accepted.pop(connection, None)
+        self._dialled.pop(connection, None)
+
+    def may_dial(self, host: str) -> bool:
+        """Whether there is room for one more connection of ours."""
+        return self._has_room(host)
 
     def judge(
         self, datagram: bytes, address: SocketAddress, *, now: float
@@ -86,33 +120,33 @@ class Admission:
             return None
         if header.version not in SUPPORTED_VERSIONS:
             return _version_negotiation(header)
-        if header.packet_type is not QuicPacketType.INITIAL or not self._has_room(address[0]):
+        if header.packet_type is not QuicPacketType.INITIAL or not self._may_accept(
+            address_of(address).host
+        ):
             return None
-        if header.token or self._handshakes.total() >= MAX_UNPROVEN_HANDSHAKES:
+        if header.token or self._handshakes() >= MAX_UNPROVEN_HANDSHAKES:
             return self._prove(header, address, now=now)
         return Admit(header.destination_cid, None)
 
-    def opened(self, host: str | None) -> None:
-        """A connection was made; with the source's host when its handshake is still to come."""
-        self._connections += 1
-        if host is not None:
-            self._handshakes[host] += 1
-
-    def established(self, host: str) -> None:
-        """A handshake of this source is over, well or not."""
-        self._handshakes[host] -= 1
-        if not self._handshakes[host]:
-            del self._handshakes[host]
-
-    def ended(self) -> None:
-        """A connection is gone."""
-        self._connections -= 1
+    def _may_accept(self, host: str) -> bool:
+        unproven = sum(
+            one == host and standing is not Standing.PROVEN
+            for one, standing in self._accepted.values()
+        )
+        return (
+            self._has_room(host)
+            and len(self._accepted) < MAX_CONNECTIONS - CONNECTIONS_KEPT_FOR_DIALS
+            and unproven < MAX_UNAUTHENTICATED_PER_ADDRESS
+        )
 
     def _has_room(self, host: str) -> bool:
-        return (
-            self._connections < MAX_CONNECTIONS
-            and self._handshakes[host] < MAX_UNAUTHENTICATED_PER_ADDRESS
-        )
+        here = sum(one == host for one, _ in self._accepted.values())
+        here += sum(one == host for one in self._dialled.values())
+        total = len(self._accepted) + len(self._dialled)
+        return total < MAX_CONNECTIONS and here < MAX_CONNECTIONS_PER_ADDRESS
+
+    def _handshakes(self) -> int:
+        return sum(standing is Standing.HANDSHAKE for _, standing in self._accepted.values())
 
     def _prove(
         self, header: QuicHeader, address: SocketAddress, *, now: float

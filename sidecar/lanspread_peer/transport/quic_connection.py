@@ -39,6 +39,9 @@ class ConnectionOwner(Protocol):
     def on_established(self, connection: "PeerConnection") -> None:
         """The handshake is complete."""
 
+    def on_identified(self, connection: "PeerConnection") -> None:
+        """The other end proved its peer id."""
+
     def on_stream(self, connection: "PeerConnection", stream: PeerStream) -> None:
         """The other end opened a stream."""
 
@@ -132,6 +135,7 @@ class PeerConnection:
     def identify(self, peer_id: PeerId) -> None:
         """See `transport.base.Connection.identify`."""
         self._peer_id = peer_id
+        self._owner.on_identified(self)
 
     def receive_datagram(self, data: bytes, address: SocketAddress) -> None:
         """Take in one datagram; the caller must `settle` after the last of a batch."""

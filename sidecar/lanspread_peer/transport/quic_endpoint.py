@@ -1,7 +1,7 @@
 """The QUIC transport: one UDP socket per address family that both listens and dials.
 
 Owns the sockets, the table from connection ids to connections, and the handler tasks. Invariant:
-a connection is in the set exactly as long as it counts in `Admission`.
+a connection that counts in `Admission` is in the set.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from lanspread_peer.transport.quic_admission import (
     Admission,
     Admit,
     Answer,
+    Standing,
     destination_of,
 )
 from lanspread_peer.transport.quic_connection import PeerConnection
@@ -69,8 +70,8 @@ class QuicTransport:
         self._admission = Admission()
         self._routes: dict[bytes, PeerConnection] = {}
         self._connections: set[PeerConnection] = set()
-        # The handshakes that others started: from which host, and when we lose patience.
-        self._handshakes: dict[PeerConnection, tuple[str, asyncio.TimerHandle]] = {}
+        # The handshakes that others started, and when we lose patience.
+        self._handshakes: dict[PeerConnection, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
 
@@ -109,8 +110,7 @@ class QuicTransport:
     async def dial(self, address: Address, expected: PeerId | None) -> PeerConnection:
         """See `transport.base.Transport.dial`.
 
-        What strangers hold open never keeps us from dialling, so that this has no limit of its
-        own; the caller bounds its dials.
+        The caller bounds its dials; those in their handshake count for no limit here.
         """
         if self._is_closed:
             raise ConnectionLost("the transport is closed")
@@ -118,6 +118,7 @@ class QuicTransport:
         udp = next((udp for udp in self._sockets if udp.family == family), None)
         if udp is None:
             raise ConnectionLost(f"no socket here reaches {address}", address=str(address))
+        self._require_room(address)
         connection, actual = await self._establish(udp, target)
         if expected is not None and actual != expected:
             connection.close("another peer id was expected")
@@ -127,6 +128,12 @@ class QuicTransport:
                 expected=expected,
                 actual=actual,
             )
+        try:
+            self._require_room(address)
+        except ConnectionLost as error:
+            connection.close(error.message)
+            raise
+        self._admission.dialled(connection, address.host)
         connection.identify(actual)
         return connection
 
@@ -155,6 +162,10 @@ class QuicTransport:
             # Not from within the batch: what it raises must not cost others their datagrams.
             self._loop.call_soon(self._on_connection, connection)
 
+    def on_identified(self, connection: PeerConnection) -> None:
+        """See `ConnectionOwner`."""
+        self._admission.advanced(connection, Standing.PROVEN)
+
     def on_stream(self, connection: PeerConnection, stream: PeerStream) -> None:
         """See `ConnectionOwner`."""
         self._tasks.start(connection, stream)
@@ -163,7 +174,7 @@ class QuicTransport:
         """See `ConnectionOwner`."""
         self._end_handshake(connection)
         self._connections.remove(connection)
-        self._admission.ended()
+        self._admission.ended(connection)
         for connection_id in [key for key, of in self._routes.items() if of is connection]:
             del self._routes[connection_id]
 
@@ -205,11 +216,11 @@ class QuicTransport:
         connection = PeerConnection(quic, address, send=udp.send, owner=self, dialled=False)
         self._add(connection, quic)
         self._routes[admitted.retry_source or admitted.original_destination] = connection
-        self._admission.opened(address[0])
+        self._admission.accepted(connection, connection.address.host)
         deadline = self._loop.call_later(
             HANDSHAKE_TIMEOUT_S, connection.close, "the handshake took too long"
         )
-        self._handshakes[connection] = (address[0], deadline)
+        self._handshakes[connection] = deadline
         return connection
 
     async def _establish(
@@ -236,7 +247,6 @@ class QuicTransport:
         )
         connection = PeerConnection(quic, target, send=udp.send, owner=self, dialled=True)
         self._add(connection, quic)
-        self._admission.opened(None)
         try:
             connection.connect()
             async with asyncio.timeout_at(deadline):
@@ -250,12 +260,16 @@ class QuicTransport:
         self._connections.add(connection)
         self._routes[quic.host_cid] = connection
 
+    def _require_room(self, address: Address) -> None:
+        if not self._admission.may_dial(address.host):
+            raise ConnectionLost(f"too many connections to dial {address}", address=str(address))
+
     def _end_handshake(self, connection: PeerConnection) -> bool:
-        host, deadline = self._handshakes.pop(connection, (None, None))
-        if host is None or deadline is None:
+        deadline = self._handshakes.pop(connection, None)
+        if deadline is None:
             return False
         deadline.cancel()
-        self._admission.established(host)
+        self._admission.advanced(connection, Standing.UNPROVEN)
         return True
 
     def _configuration(self, *, is_client: bool, max_datagram_size: int) -> QuicConfiguration:

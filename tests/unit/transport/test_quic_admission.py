@@ -3,7 +3,9 @@ from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation,
 from aioquic.quic.retry import TOKEN_LIFETIME
 
 from lanspread_peer.model.limits import (
+    CONNECTIONS_KEPT_FOR_DIALS,
     MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
     MAX_UNAUTHENTICATED_PER_ADDRESS,
     MAX_UNPROVEN_HANDSHAKES,
 )
@@ -12,6 +14,7 @@ from lanspread_peer.transport.quic_admission import (
     Admission,
     Admit,
     Answer,
+    Standing,
     destination_of,
 )
 from lanspread_peer.transport.quic_internals import CreditedConnection
@@ -33,7 +36,7 @@ def initial() -> bytes:
 def crowded(handshakes: int) -> Admission:
     admission = Admission()
     for index in range(handshakes):
-        admission.opened(f"198.51.100.{index}")
+        admission.accepted(index, f"198.51.100.{index}")
     return admission
 
 
@@ -85,24 +88,69 @@ def test_an_unknown_version_in_a_short_datagram_is_not_answered() -> None:
     assert Admission().judge(strange, HERE, now=0.0) is None
 
 
+ACCEPTABLE = MAX_CONNECTIONS - CONNECTIONS_KEPT_FOR_DIALS
+
+
+def admits(admission: Admission, host: str = HERE[0]) -> bool:
+    return isinstance(admission.judge(initial(), (host, 5000), now=0.0), Admit)
+
+
+def proven(admission: Admission, connection: object, host: str) -> None:
+    admission.accepted(connection, host)
+    admission.advanced(connection, Standing.PROVEN)
+
+
+def test_strangers_never_take_the_connections_that_are_kept_for_dials() -> None:
+    admission = Admission()
+    for number in range(ACCEPTABLE):
+        assert admits(admission)
+        proven(admission, number, f"198.51.100.{number}")
+    assert not admits(admission)
+    for number in range(CONNECTIONS_KEPT_FOR_DIALS):
+        assert admission.may_dial(HERE[0])
+        admission.dialled(f"dialled {number}", f"203.0.113.{number}")
+    assert not admission.may_dial(HERE[0])
+    admission.ended("dialled 0")
+    assert admission.may_dial(HERE[0])
+    assert not admits(admission)
+    admission.ended(7)
+    assert admits(admission)
+
+
 def test_connections_beyond_the_limit_are_ignored_until_one_ends() -> None:
     admission = Admission()
-    for _ in range(MAX_CONNECTIONS):
-        admission.opened(None)
-    assert admission.judge(initial(), HERE, now=0.0) is None
-    admission.ended()
-    assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
+    for number in range(MAX_CONNECTIONS):
+        assert admits(admission)
+        admission.dialled(number, f"198.51.100.{number}")
+    assert not admits(admission)
+    admission.ended(0)
+    assert admits(admission)
 
 
-def test_one_address_may_not_hold_many_handshakes_and_others_still_may() -> None:
+def test_one_address_may_not_hold_many_unproven_connections_and_others_still_may() -> None:
     admission = Admission()
-    for _ in range(MAX_UNAUTHENTICATED_PER_ADDRESS):
-        assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
-        admission.opened(HERE[0])
-    assert admission.judge(initial(), HERE, now=0.0) is None
-    assert isinstance(admission.judge(initial(), ("192.0.2.8", 5000), now=0.0), Admit)
-    admission.established(HERE[0])
-    assert isinstance(admission.judge(initial(), HERE, now=0.0), Admit)
+    for number in range(MAX_UNAUTHENTICATED_PER_ADDRESS):
+        assert admits(admission)
+        admission.accepted(number, HERE[0])
+    assert not admits(admission)
+    assert admits(admission, "192.0.2.8")
+    admission.advanced(0, Standing.UNPROVEN)
+    assert not admits(admission), "the end of the handshake proves nothing"
+    admission.advanced(0, Standing.PROVEN)
+    assert admits(admission)
+
+
+def test_one_address_may_not_hold_more_than_its_share_and_others_still_may() -> None:
+    admission = Admission()
+    for number in range(MAX_CONNECTIONS_PER_ADDRESS):
+        assert admits(admission)
+        proven(admission, number, HERE[0])
+    assert not admits(admission)
+    assert not admission.may_dial(HERE[0])
+    assert admits(admission, "192.0.2.8")
+    assert admission.may_dial("192.0.2.8")
+    admission.ended(0)
+    assert admits(admission)
 
 
 def test_under_many_handshakes_a_caller_must_prove_its_address_first() -> None:
