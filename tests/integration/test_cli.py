@@ -147,6 +147,15 @@ async def test_json_is_one_document_per_command(state_dir: Path) -> None:
     assert (await run_json(state_dir, "status"))["instance_id"] == INSTANCE
 
 
+async def test_a_peer_is_blocked_by_how_its_id_begins_and_unblocked(state_dir: Path) -> None:
+    [peer] = (await run_json(state_dir, "peers"))["peers"]
+    blocked = await run(state_dir, "block", peer["id"][:8])
+    assert blocked.exit_code == 0
+    assert "connected, blocked" in blocked.stdout
+    assert (await run_json(state_dir, "peers"))["peers"][0]["blocked"]
+    assert not (await run_json(state_dir, "unblock", peer["id"])).get("blocked")
+
+
 async def test_get_exits_0_once_the_game_is_there(state_dir: Path) -> None:
     result = await run(state_dir, "get", "aoe2")
     assert (result.exit_code, result.stderr) == (0, "")

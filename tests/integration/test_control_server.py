@@ -176,6 +176,7 @@ async def test_wrong_fields_come_with_their_name_and_reason(
         ),
         "address": stub.AddPeer(pb.AddPeerRequest(address="nonsense"), metadata=AUTH),
         "name": stub.DeleteStaging(pb.DeleteStagingRequest(), metadata=AUTH),
+        "peer_id": stub.BlockPeer(pb.BlockPeerRequest(peer_id="../etc"), metadata=AUTH),
         "game_dir": stub.SetGameDir(pb.SetGameDirRequest(), metadata=AUTH),
     }
     for field, call in calls.items():
@@ -288,6 +289,14 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
     )
     peers = await stub.ListPeers(pb.ListPeersRequest(), metadata=AUTH, timeout=5)
     assert list(peers.peers) == [added.peer]
+    blocked = await stub.BlockPeer(
+        pb.BlockPeerRequest(peer_id=added.peer.id), metadata=AUTH, timeout=5
+    )
+    assert blocked.peer.blocked
+    unblocked = await stub.UnblockPeer(
+        pb.UnblockPeerRequest(peer_id=added.peer.id), metadata=AUTH, timeout=5
+    )
+    assert unblocked.peer == added.peer
     status = await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
     assert (status.status.peer_count, status.status.counters.received_bytes) == (1, 7)
     await stub.Shutdown(pb.ShutdownRequest(), metadata=AUTH, timeout=5)

@@ -93,6 +93,8 @@ async def test_every_call_has_a_method(client: Client, sidecar: MemorySidecar) -
     assert [each.name async for each in client.list_stagings()] == ["d0", "d2"]
     added = await client.add_peer("127.0.0.1:1234")
     assert [each async for each in client.list_peers()] == [added]
+    assert (await client.block_peer(added.id)).blocked
+    assert not (await client.unblock_peer(added.id)).blocked
     assert (await client.get_status()).instance_id == INSTANCE
     await client.shutdown()
     assert sidecar.asked_for_shutdown
@@ -120,6 +122,8 @@ async def test_every_call_has_a_blocking_method(
             assert [each.name for each in client.list_stagings()] == ["d0", "d2"]
             added = client.add_peer("127.0.0.1:1234")
             assert list(client.list_peers()) == [added]
+            assert client.block_peer(added.id).blocked
+            assert not client.unblock_peer(added.id).blocked
             assert client.get_status().instance_id == INSTANCE
             client.shutdown()
 

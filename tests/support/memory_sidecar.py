@@ -195,6 +195,12 @@ class MemorySidecar:
         self.known_peers.append(added)
         return added
 
+    async def block_peer(self, peer_id: PeerId) -> PeerStatus:
+        return self._set_blocked(peer_id, blocked=True)
+
+    async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
+        return self._set_blocked(peer_id, blocked=False)
+
     def status(self) -> SidecarStatus:
         addresses = (Address("127.0.0.1", 26789),)
         return SidecarStatus(
@@ -226,6 +232,12 @@ class MemorySidecar:
     def _require_not_over(self, download_id: DownloadId) -> None:
         if self.download(download_id).state.is_final:
             raise DownloadEnded("the download is over", download_id=download_id)
+
+    def _set_blocked(self, peer_id: PeerId, *, blocked: bool) -> PeerStatus:
+        [known] = [each for each in self.known_peers if each.id == peer_id]
+        changed = replace(known, blocked=blocked)
+        self.known_peers[self.known_peers.index(known)] = changed
+        return changed
 
     def _title(self, game_id: GameId) -> Title:
         found = next((each for each in self.library if each.id == game_id), None)

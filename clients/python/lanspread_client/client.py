@@ -188,7 +188,7 @@ class Client:
             await self._stub.DeleteStaging(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
 
     async def list_peers(self, page_size: int = 0) -> AsyncIterator[types_pb2.Peer]:
-        """All peers that were seen."""
+        """All peers that were seen or are blocked."""
         request = pb.ListPeersRequest(page_size=page_size)
         while True:
             with typed_errors():
@@ -203,6 +203,18 @@ class Client:
         request = pb.AddPeerRequest(address=address)
         with typed_errors():
             answer = await self._stub.AddPeer(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+        return answer.peer
+
+    async def block_peer(self, peer_id: str) -> types_pb2.Peer:
+        request = pb.BlockPeerRequest(peer_id=peer_id)
+        with typed_errors():
+            answer = await self._stub.BlockPeer(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.peer
+
+    async def unblock_peer(self, peer_id: str) -> types_pb2.Peer:
+        request = pb.UnblockPeerRequest(peer_id=peer_id)
+        with typed_errors():
+            answer = await self._stub.UnblockPeer(request, metadata=self._auth, timeout=DEADLINE_S)
         return answer.peer
 
     async def get_status(self) -> types_pb2.Status:

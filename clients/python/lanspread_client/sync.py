@@ -176,7 +176,7 @@ class SyncClient:
             self._stub.DeleteStaging(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
 
     def list_peers(self, page_size: int = 0) -> Iterator[types_pb2.Peer]:
-        """All peers that were seen."""
+        """All peers that were seen or are blocked."""
         request = pb.ListPeersRequest(page_size=page_size)
         while True:
             with typed_errors():
@@ -190,6 +190,18 @@ class SyncClient:
         request = pb.AddPeerRequest(address=address)
         with typed_errors():
             answer = self._stub.AddPeer(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
+        return answer.peer
+
+    def block_peer(self, peer_id: str) -> types_pb2.Peer:
+        request = pb.BlockPeerRequest(peer_id=peer_id)
+        with typed_errors():
+            answer = self._stub.BlockPeer(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.peer
+
+    def unblock_peer(self, peer_id: str) -> types_pb2.Peer:
+        request = pb.UnblockPeerRequest(peer_id=peer_id)
+        with typed_errors():
+            answer = self._stub.UnblockPeer(request, metadata=self._auth, timeout=DEADLINE_S)
         return answer.peer
 
     def get_status(self) -> types_pb2.Status:

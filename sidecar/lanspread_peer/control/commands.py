@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.game import Title
-from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId
+from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
@@ -76,11 +76,19 @@ class Sidecar(Protocol):
         ...
 
     def peers(self) -> list[PeerStatus]:
-        """Peers that were seen, sorted by id."""
+        """Peers that were seen or are blocked, sorted by id."""
         ...
 
     async def add_peer(self, address: str) -> PeerStatus:
         """Connect to `host:port`; raises InvalidField or PeerUnreachable."""
+        ...
+
+    async def block_peer(self, peer_id: PeerId) -> PeerStatus:
+        """Have nothing to do with a peer; raises InvalidField, TooManyBlocked or StorageError."""
+        ...
+
+    async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
+        """Undo `block_peer`; raises StorageError."""
         ...
 
     def status(self) -> SidecarStatus: ...

@@ -183,6 +183,7 @@ def to_peer(value: PeerStatus) -> types_pb2.Peer:
         game_count=value.games,
         library_bytes=value.library_bytes,
         served_bytes=value.served_bytes,
+        blocked=value.blocked,
     )
 
 

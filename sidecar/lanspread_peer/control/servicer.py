@@ -28,7 +28,13 @@ from lanspread_peer.control.status import Context, answering
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.errors import EmptySelection, InvalidField
 from lanspread_peer.model.game import Title
-from lanspread_peer.model.ids import ContentId, DownloadId, parse_content_id, parse_game_id
+from lanspread_peer.model.ids import (
+    ContentId,
+    DownloadId,
+    parse_content_id,
+    parse_game_id,
+    parse_peer_id,
+)
 from lanspread_peer.model.limits import MAX_ID_CHARACTERS
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.runtime.clock import unix_s
@@ -194,6 +200,20 @@ class Servicer(PeerServiceServicer):
         if not request.address:
             raise InvalidField("address", "HOST:PORT")
         return pb.AddPeerResponse(peer=to_peer(await self._sidecar.add_peer(request.address)))
+
+    @answering
+    async def BlockPeer(
+        self, request: pb.BlockPeerRequest, _context: Context
+    ) -> pb.BlockPeerResponse:
+        status = await self._sidecar.block_peer(parse_peer_id(request.peer_id))
+        return pb.BlockPeerResponse(peer=to_peer(status))
+
+    @answering
+    async def UnblockPeer(
+        self, request: pb.UnblockPeerRequest, _context: Context
+    ) -> pb.UnblockPeerResponse:
+        status = await self._sidecar.unblock_peer(parse_peer_id(request.peer_id))
+        return pb.UnblockPeerResponse(peer=to_peer(status))
 
     @answering
     async def GetStatus(

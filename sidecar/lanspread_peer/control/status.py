@@ -44,6 +44,7 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.AlreadyRunning: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CannotBind: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PeerUnreachable: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TooManyBlocked: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResumeTokenExpired: grpc.StatusCode.OUT_OF_RANGE,
     errors.PeerProtocolError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MalformedMessage: grpc.StatusCode.FAILED_PRECONDITION,

@@ -146,6 +146,12 @@ class PeerUnreachable(RequestError):
     reason = "PEER_UNREACHABLE"
 
 
+class TooManyBlocked(RequestError):
+    """The block list is full."""
+
+    reason = "TOO_MANY_BLOCKED"
+
+
 class ResumeTokenExpired(RequestError):
     """The events after the token are gone; start again from a snapshot."""
 

@@ -45,6 +45,8 @@ MAX_KNOWN_PEERS = 1024
 MAX_ADDRESSES_PER_PEER = 16
 MAX_FEATURES = 32
 MAX_PEER_HINTS = 256
+# As many as are known at once; an id costs a stranger nothing, so that more would not help either.
+MAX_BLOCKED_PEERS = 1024
 # A certificate of ours has 400 bytes; a party's adds names, and its authority one or two more.
 MAX_CERTIFICATES = 4
 MAX_CERTIFICATE_BYTES = 4 * KIB

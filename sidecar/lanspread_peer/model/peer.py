@@ -84,7 +84,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """What a front end is shown of a peer; `rtt_s` is None before the first answer."""
+    """What a front end is shown of a peer; `rtt_s` is None before the first answer.
+
+    A blocked peer may never have been seen by this launch; then little but its id is known.
+    """
 
     id: PeerId
     name: str
@@ -95,3 +98,19 @@ class PeerStatus:
     games: int
     library_bytes: int
     served_bytes: int
+    blocked: bool = False
+
+    @classmethod
+    def unseen(cls, peer_id: PeerId) -> "PeerStatus":
+        """A peer of which only the id is known."""
+        return cls(
+            id=peer_id,
+            name="",
+            state=PeerState.LOST,
+            address=None,
+            transport="",
+            rtt_s=None,
+            games=0,
+            library_bytes=0,
+            served_bytes=0,
+        )

@@ -14,11 +14,12 @@ from lanspread_peer.core.address_policy import dialable
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.discovery.addresses import listen_addresses
 from lanspread_peer.discovery.mdns import MdnsDiscovery
-from lanspread_peer.model.errors import PeerUnreachable
+from lanspread_peer.model.errors import InvalidField, PeerUnreachable
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import GameKey, InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.limits import MAX_PEER_HINTS
 from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback, split_host_port
+from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import Identity
@@ -55,6 +56,7 @@ class Neighbourhood:
         identity: Identity,
         reach: Reach,
         peers: PeerDb,
+        blocked: BlockList,
         library_digest: Callable[[], str],
         emit: Callable[[Event], None],
         on_titles: Callable[[frozenset[GameKey]], None],
@@ -62,6 +64,7 @@ class Neighbourhood:
         self._identity = identity
         self._reach = reach
         self._peers = peers
+        self._blocked = blocked
         self._library_digest = library_digest
         self._emit = emit
         self._on_titles = on_titles
@@ -93,6 +96,7 @@ class Neighbourhood:
             own_id=self._identity.peer_id,
             own_instance=self._identity.instance,
             transport=self._transport,
+            is_blocked=self._blocked.__contains__,
             peers=self._peers,
             hello=self._own_hello,
             emit=self._emit,
@@ -133,6 +137,37 @@ class Neighbourhood:
         if status is None:
             raise PeerUnreachable("the peer was lost again", address=address)
         return status
+
+    async def block(self, peer_id: PeerId) -> PeerStatus:
+        """Have nothing to do with this peer from now on, also after a restart.
+
+        Raises InvalidField for our own id, TooManyBlocked, or StorageError.
+        """
+        if peer_id == self._identity.peer_id:
+            raise InvalidField("peer_id", "the id of another sidecar")
+        await self._blocked.add(peer_id)
+        await self.links.drop(peer_id)
+        return self._status(peer_id)
+
+    async def unblock(self, peer_id: PeerId) -> PeerStatus:
+        """Undo `block`, and dial the peer where it was seen last; raises StorageError."""
+        await self._blocked.remove(peer_id)
+        self.links.sighted(peer_id, Sighting(self._peers.addresses(peer_id), "known", peer_id))
+        return self._status(peer_id)
+
+    @property
+    def blocked(self) -> frozenset[PeerId]:
+        """The peers that are blocked."""
+        return self._blocked.peers
+
+    def statuses(self) -> list[PeerStatus]:
+        """All peers that are known or blocked, in order of their ids."""
+        known = {status.id for status in self._peers.statuses()}
+        return [self._status(peer_id) for peer_id in sorted(known | self.blocked)]
+
+    def _status(self, peer_id: PeerId) -> PeerStatus:
+        status = self._peers.status(peer_id) or PeerStatus.unseen(peer_id)
+        return replace(status, blocked=peer_id in self._blocked)
 
     def library_changed(self) -> None:
         """Tell all linked peers soon that our library changed."""

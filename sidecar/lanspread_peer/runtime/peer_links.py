@@ -59,6 +59,7 @@ class PeerLinks:
         own_id: PeerId,
         own_instance: InstanceId,
         transport: Transport,
+        is_blocked: Callable[[PeerId], bool],
         peers: PeerDb,
         hello: OwnHello,
         emit: Callable[[Event], None],
@@ -71,6 +72,7 @@ class PeerLinks:
         self._dialler = Dialler(transport)
         self._greeter = Greeter(hello, warnings)
         self._clones = Clones(own_id, own_instance, self._dialler, self._greeter, warnings)
+        self._is_blocked = is_blocked
         self._peers = peers
         self._emit = emit
         self._on_titles = on_titles
@@ -82,7 +84,7 @@ class PeerLinks:
 
     def sighted(self, peer_id: PeerId, sighting: Sighting) -> None:
         """Dial this peer at these addresses, unless it is linked already."""
-        if not sighting.addresses:
+        if not sighting.addresses or self._is_blocked(peer_id):
             return
         if peer_id != self._own_id:
             self._link(peer_id, sighting)
@@ -101,6 +103,9 @@ class PeerLinks:
         if peer_id == self._own_id:
             await self._clones.own_id_answered(connection)
             raise errors.PeerUnreachable("this is the address of this sidecar itself")
+        if self._is_blocked(peer_id):
+            connection.close("blocked")
+            raise errors.PeerUnreachable("the peer there is blocked", peer_id=peer_id)
         is_linked = peer_id in self._links
         sighting = Sighting((connection.address,), "dialled", peer_id)
         link = self._link(peer_id, sighting, None if is_linked else connection)
@@ -125,6 +130,7 @@ class PeerLinks:
         if peer_id == self._own_id:
             self._clones.own_id_proven(proven.instance)
             return
+        self._require_wanted(peer_id)
         link = self._link(peer_id, sighting)
         if link is None:
             raise errors.Refused("too many peers are known here")
@@ -135,6 +141,16 @@ class PeerLinks:
         link = self._links.get(peer_id)
         if link is not None and link.linked.is_set():
             await link.lost.wait()
+
+    async def drop(self, peer_id: PeerId) -> None:
+        """End the link to a peer that was blocked; returns once the peer is lost."""
+        link = self._links.get(peer_id)
+        if link is None:
+            return
+        for proven in link.choice.all:
+            proven.connection.close("blocked")
+        link.woken.set()
+        await self.wait_lost(peer_id)
 
     def connection(self, peer_id: PeerId) -> Connection | None:
         """The live connection to a peer, or None."""
@@ -199,8 +215,7 @@ class PeerLinks:
 
     async def _keep_linked(self, link: Link, dialled: Connection | None) -> None:
         try:
-            # One that was forgotten for another peer is dialled no more.
-            while not link.policy.gives_up and self._peers.status(link.peer_id) is not None:
+            while self._is_worth_dialling(link):
                 await self._connect(link, dialled)
                 dialled = None
                 if link.choice.current is not None:
@@ -212,6 +227,10 @@ class PeerLinks:
             del self._links[link.peer_id]
             for proven in link.choice.all:
                 proven.connection.close("link ended")
+
+    def _is_worth_dialling(self, link: Link) -> bool:
+        known = self._peers.status(link.peer_id) is not None
+        return known and not link.policy.gives_up and not self._is_blocked(link.peer_id)
 
     async def _connect(self, link: Link, dialled: Connection | None) -> None:
         """Returns once the peer is greeted, by us or by its own call, or that failed."""
@@ -262,10 +281,15 @@ class PeerLinks:
             await self._clones.judge(link.peer_id, older, proven)
             older.connection.close("its peer started again")
             link.ended(older)
+        self._require_wanted(link.peer_id)
         link.proven(proven)
         self._tasks.spawn(f"watch {link.peer_id[:8]}", self._watch(link, proven))
         if link.choice.spare is not None:
             self._tasks.spawn(f"spare {link.peer_id[:8]}", self._end_spare(link))
+
+    def _require_wanted(self, peer_id: PeerId) -> None:
+        if self._is_blocked(peer_id):
+            raise errors.Refused("this sidecar has blocked the caller")
 
     async def _watch(self, link: Link, proven: Proven) -> None:
         await proven.connection.wait_closed()

@@ -17,10 +17,11 @@ from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import GameDirChanged, Warned
 from lanspread_peer.model.game import Title
-from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId
+from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
@@ -160,10 +161,16 @@ class Sidecar:
     # Peers and the sidecar itself.
 
     def peers(self) -> list[PeerStatus]:
-        return self._peers.statuses()
+        return self._neighbourhood.statuses()
 
     async def add_peer(self, address: str) -> PeerStatus:
         return await self._neighbourhood.add_peer(address)
+
+    async def block_peer(self, peer_id: PeerId) -> PeerStatus:
+        return await self._neighbourhood.block(peer_id)
+
+    async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
+        return await self._neighbourhood.unblock(peer_id)
 
     def status(self) -> SidecarStatus:
         return SidecarStatus(
@@ -199,6 +206,7 @@ class Sidecar:
                 self._settings.bind, self._settings.port, self._settings.peers, self._settings.mdns
             ),
             peers=self._peers,
+            blocked=await BlockList.load(self._state_dir),
             library_digest=lambda: self._library.revisions.digest,
             emit=self.events.emit,
             on_titles=self._titles_changed,

@@ -192,7 +192,7 @@ def clean(state_dir: Path | None, names: tuple[str, ...], *, is_all: bool) -> No
 @_json
 @click.pass_obj
 def peers(state_dir: Path | None, *, as_json: bool) -> None:
-    """List the peers that were seen."""
+    """List the peers that were seen or are blocked."""
     with SyncClient.connect(state_dir) as client:
         found = list(client.list_peers())
     if as_json:
@@ -209,10 +209,29 @@ def add_peer(state_dir: Path | None, address: str, *, as_json: bool) -> None:
     """Connect to the sidecar at HOST:PORT, which cannot be discovered."""
     with SyncClient.connect(state_dir) as client:
         peer = client.add_peer(address)
-    if as_json:
-        documents.write_document(documents.as_dict(peer))
-    else:
-        render.show_peers([peer])
+    _show_peer(peer, as_json=as_json)
+
+
+@main.command()
+@click.argument("peer", metavar="PEER")
+@_json
+@click.pass_obj
+def block(state_dir: Path | None, peer: str, *, as_json: bool) -> None:
+    """Have nothing to do with PEER any more: its id, or how that begins."""
+    with SyncClient.connect(state_dir) as client:
+        found = client.block_peer(_peer_id(client, peer))
+    _show_peer(found, as_json=as_json)
+
+
+@main.command()
+@click.argument("peer", metavar="PEER")
+@_json
+@click.pass_obj
+def unblock(state_dir: Path | None, peer: str, *, as_json: bool) -> None:
+    """Undo `block` for PEER: its id, or how that begins."""
+    with SyncClient.connect(state_dir) as client:
+        found = client.unblock_peer(_peer_id(client, peer))
+    _show_peer(found, as_json=as_json)
 
 
 @main.command()
@@ -270,6 +289,19 @@ def shutdown(state_dir: Path | None, *, as_json: bool) -> None:
         documents.write_document({"instance_id": found.instance_id, "ended": True})
     else:
         click.echo("The sidecar has ended.")
+
+
+def _peer_id(client: SyncClient, text: str) -> str:
+    """The id that begins so, when exactly one does; else the sidecar judges what was typed."""
+    found = [peer.id for peer in client.list_peers() if peer.id.startswith(text)]
+    return found[0] if text and len(found) == 1 else text
+
+
+def _show_peer(peer: types_pb2.Peer, *, as_json: bool) -> None:
+    if as_json:
+        documents.write_document(documents.as_dict(peer))
+    else:
+        render.show_peers([peer])
 
 
 def _wait_while(condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -150,7 +150,8 @@ def download_state(download: types_pb2.Download) -> str:
 
 
 def peer_state(peer: types_pb2.Peer) -> str:
-    return state_name(types_pb2.PeerState.Name(peer.state), "PEER_STATE_")
+    state = state_name(types_pb2.PeerState.Name(peer.state), "PEER_STATE_")
+    return f"{state}, blocked" if peer.blocked else state
 
 
 def _here(game: types_pb2.Game) -> Text:

@@ -110,6 +110,16 @@ class PeerServiceStub:
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.FromString,
                 _registered_method=True)
+        self.BlockPeer = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/BlockPeer',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerResponse.FromString,
+                _registered_method=True)
+        self.UnblockPeer = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/UnblockPeer',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/GetStatus',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetStatusRequest.SerializeToString,
@@ -220,7 +230,7 @@ class PeerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPeers(self, request, context):
-        """Lists the peers that were seen.
+        """Lists the peers that were seen, and those that are blocked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,6 +238,21 @@ class PeerServiceServicer:
 
     def AddPeer(self, request, context):
         """Connects to a peer that cannot be discovered, and answers once it is connected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockPeer(self, request, context):
+        """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
+        answered, and no source. A connection to it ends at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockPeer(self, request, context):
+        """Undoes BlockPeer. Nothing happens when the peer is not blocked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +351,16 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.AddPeer,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.SerializeToString,
+            ),
+            'BlockPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockPeer,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerResponse.SerializeToString,
+            ),
+            'UnblockPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockPeer,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -726,6 +761,60 @@ class PeerService:
             '/lanspread.peer.v1.PeerService/AddPeer',
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.SerializeToString,
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/BlockPeer',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.BlockPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/UnblockPeer',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

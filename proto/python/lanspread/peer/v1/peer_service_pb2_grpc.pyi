@@ -64,9 +64,15 @@ class PeerServiceStub:
     DeleteStaging: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]
     """Deletes what a failed download has left."""
     ListPeers: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]
-    """Lists the peers that were seen."""
+    """Lists the peers that were seen, and those that are blocked."""
     AddPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]
     """Connects to a peer that cannot be discovered, and answers once it is connected."""
+    BlockPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.BlockPeerRequest, _peer_service_pb2.BlockPeerResponse]
+    """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
+    answered, and no source. A connection to it ends at once.
+    """
+    UnblockPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.UnblockPeerRequest, _peer_service_pb2.UnblockPeerResponse]
+    """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.GetStatusRequest, _peer_service_pb2.GetStatusResponse]
     """Tells about the sidecar itself."""
     Shutdown: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ShutdownRequest, _peer_service_pb2.ShutdownResponse]
@@ -109,9 +115,15 @@ class PeerServiceAsyncStub(PeerServiceStub):
     DeleteStaging: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]  # type: ignore[assignment]
     """Deletes what a failed download has left."""
     ListPeers: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]  # type: ignore[assignment]
-    """Lists the peers that were seen."""
+    """Lists the peers that were seen, and those that are blocked."""
     AddPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]  # type: ignore[assignment]
     """Connects to a peer that cannot be discovered, and answers once it is connected."""
+    BlockPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.BlockPeerRequest, _peer_service_pb2.BlockPeerResponse]  # type: ignore[assignment]
+    """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
+    answered, and no source. A connection to it ends at once.
+    """
+    UnblockPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.UnblockPeerRequest, _peer_service_pb2.UnblockPeerResponse]  # type: ignore[assignment]
+    """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.GetStatusRequest, _peer_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Tells about the sidecar itself."""
     Shutdown: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ShutdownRequest, _peer_service_pb2.ShutdownResponse]  # type: ignore[assignment]
@@ -229,7 +241,7 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_service_pb2.ListPeersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.ListPeersResponse, _abc.Awaitable[_peer_service_pb2.ListPeersResponse]]:
-        """Lists the peers that were seen."""
+        """Lists the peers that were seen, and those that are blocked."""
 
     @_abc_1.abstractmethod
     def AddPeer(
@@ -238,6 +250,24 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.AddPeerResponse, _abc.Awaitable[_peer_service_pb2.AddPeerResponse]]:
         """Connects to a peer that cannot be discovered, and answers once it is connected."""
+
+    @_abc_1.abstractmethod
+    def BlockPeer(
+        self,
+        request: _peer_service_pb2.BlockPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.BlockPeerResponse, _abc.Awaitable[_peer_service_pb2.BlockPeerResponse]]:
+        """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
+        answered, and no source. A connection to it ends at once.
+        """
+
+    @_abc_1.abstractmethod
+    def UnblockPeer(
+        self,
+        request: _peer_service_pb2.UnblockPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.UnblockPeerResponse, _abc.Awaitable[_peer_service_pb2.UnblockPeerResponse]]:
+        """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
 
     @_abc_1.abstractmethod
     def GetStatus(

@@ -613,6 +613,7 @@ class Peer(_message.Message):
     GAME_COUNT_FIELD_NUMBER: _builtins.int
     LIBRARY_BYTES_FIELD_NUMBER: _builtins.int
     SERVED_BYTES_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id: base32 of the SHA-256 of its public key."""
     name: _builtins.str
@@ -631,6 +632,8 @@ class Peer(_message.Message):
     """What these add up to in bytes."""
     served_bytes: _builtins.int
     """Bytes of game files it has given us since we started."""
+    blocked: _builtins.bool
+    """Whether it is blocked: neither dialled nor answered, and no source."""
     def __init__(
         self,
         *,
@@ -643,10 +646,11 @@ class Peer(_message.Message):
         game_count: _builtins.int = ...,
         library_bytes: _builtins.int = ...,
         served_bytes: _builtins.int = ...,
+        blocked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "rtt_seconds", b"rtt_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "address", b"address", "game_count", b"game_count", "id", b"id", "library_bytes", b"library_bytes", "name", b"name", "rtt_seconds", b"rtt_seconds", "served_bytes", b"served_bytes", "state", b"state", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "address", b"address", "blocked", b"blocked", "game_count", b"game_count", "id", b"id", "library_bytes", b"library_bytes", "name", b"name", "rtt_seconds", b"rtt_seconds", "served_bytes", b"served_bytes", "state", b"state", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rtt_seconds: _TypeAlias = _typing.Literal["rtt_seconds"]  # noqa: Y015
     _WhichOneofArgType__rtt_seconds: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds"]  # noqa: Y015
