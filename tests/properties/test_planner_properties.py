@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from lanspread_peer.core.assignment import Assignment
+from lanspread_peer.core.crawling import is_left_behind
 from lanspread_peer.core.failure import Failure
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.model.ids import PeerId
@@ -180,7 +181,9 @@ class PlannerMachine(RuleBasedStateMachine):
         assert request.peer not in owners
         assert len(owners) == (1 if request.copy else 0)
         out = [self.lengths[chunk] for peer, chunk in self.requests if peer == request.peer]
-        allowance = max(1, -(-4 // len(self.planner.admitted_sources)))
+        admitted = self.planner._sources.admitted()
+        running = [each for each in admitted if not is_left_behind(each, now=self.now)]
+        allowance = max(1, -(-4 // max(1, len(running))))
         assert len(out) < allowance or sum(out) < MAX_CHUNK_BYTES
 
 

@@ -3,7 +3,8 @@
 The source is picked first: few requests out relative to its allowance, slow ones last, ties
 random; then its chunk, by core.chunk_order. A fast source is soon ready for the next chunk, so
 each ends up with the share that its measured speed earns; what slow ones still hold at the end
-is stolen from them (core.stealing).
+is stolen from them (core.stealing). One that crawls beside others is asked only for what they
+cannot give (core.crawling).
 
 Invariants: the requests out at the sources are exactly the owners in the chunk map; at most
 MAX_REQUESTS_PER_DOWNLOAD are out; a source that gave wrong bytes is never asked again.
@@ -18,6 +19,7 @@ from lanspread_peer.core.assignment import Assignment, Received, Share
 from lanspread_peer.core.chunk_map import ChunkMap
 from lanspread_peer.core.chunk_order import ChunkOrder
 from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, numbers_in
+from lanspread_peer.core.crawling import CRAWL_AFTER_S, crawlers, is_left_behind
 from lanspread_peer.core.failure import Failure
 from lanspread_peer.core.randomness import Randomness
 from lanspread_peer.core.source import Fault, Source
@@ -37,6 +39,7 @@ _AVERAGE_WEIGHT = 0.1
 _LONGEST_BUSY_S = 60.0
 # Estimates change as time passes without a byte, so an idle source looks again this often.
 _THEFT_PERIOD_S = 0.25
+_CRAWL_PERIOD_S = 1.0
 
 
 class Planner:
@@ -50,6 +53,7 @@ class Planner:
         self._average_latency = Latency(_AVERAGE_WEIGHT)
         self._assigned_at = 0.0
         self._theft_at: float | None = None
+        self._crawl_at = 0.0
         self._takeover_at = 0.0
 
     @property
@@ -131,7 +135,8 @@ class Planner:
         self._assigned_at = now
         self._theft_at = None
         admitted = self._sources.admitted()
-        allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(admitted))))
+        running = [source for source in admitted if not is_left_behind(source, now=now)]
+        allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
         ready = [source for source in admitted if now >= source.rests_until]
         assigned: list[Assignment] = []
         while ready := [source for source in ready if source.has_room(allowance)]:
@@ -193,7 +198,7 @@ class Planner:
         """When `handle_timeout` and `assign` are due, though nothing else happens."""
         if self._map.is_complete:
             return None
-        deadlines = [self._theft_at]
+        deadlines = [self._theft_at, self._crawl_deadline()]
         for source in self._sources.admitted():
             deadlines.append(source.stall_deadline)
             if source.rests_until > self._assigned_at:
@@ -207,6 +212,10 @@ class Planner:
             if source.stall_deadline is not None and now >= source.stall_deadline:
                 source.note_stalled(now=now)
                 cut.extend(self._take_all(source, now=now))
+        if now >= self._crawl_at:
+            self._crawl_at = now + _CRAWL_PERIOD_S
+            for source in crawlers(self._sources.admitted(), now=now):
+                cut.extend(self._leave_behind(source, now=now))
         return cut
 
     def deadlines_reset(self, *, now: float) -> None:
@@ -226,6 +235,8 @@ class Planner:
     def _next_for(
         self, source: Source, admitted: Sequence[Source], allowance: int, *, now: float
     ) -> Assignment | None:
+        if is_left_behind(source, now=now):
+            return self._next_that_others_lack(source, admitted, now=now)
         if self._is_full():
             return self._take_over(source, now=now) if source.request_count < allowance else None
         in_order = len(admitted) <= _MAX_SOURCES_IN_ORDER
@@ -236,6 +247,35 @@ class Planner:
         if any(other.askable(self._map.missing) for other in admitted):
             return None
         return self._steal(source, may_add=True, now=now)
+
+    def _next_that_others_lack(
+        self, source: Source, admitted: Sequence[Source], *, now: float
+    ) -> Assignment | None:
+        askable = NO_CHUNKS if self._is_full() else source.askable(self._map.missing)
+        for other in admitted:
+            if not is_left_behind(other, now=now):
+                askable &= ~other.askable(self._map.missing)
+        chunk = self._order.choose(askable, in_order=True)
+        return None if chunk is None else Assignment(source.peer, chunk)
+
+    def _leave_behind(self, source: Source, *, now: float) -> list[Assignment]:
+        source.leave_behind(now=now)
+        others = [s for s in self._sources.admitted() if not is_left_behind(s, now=now)]
+        cut: list[Assignment] = []
+        for chunk in source.chunks_asked():
+            # What nobody else has goes on to come from here, however long that takes.
+            if any(other.may_be_asked(chunk) for other in others):
+                self._close_outpaced(source, chunk, now=now)
+                self._map.release(chunk, source.peer)
+                cut.append(Assignment(source.peer, chunk))
+        return cut
+
+    def _crawl_deadline(self) -> float | None:
+        admitted = self._sources.admitted()
+        oldest = [s.oldest_request_at for s in admitted if s.oldest_request_at is not None]
+        if not oldest or len(admitted) < 2:
+            return None
+        return max(self._crawl_at, min(oldest) + CRAWL_AFTER_S)
 
     def _take_over(self, source: Source, *, now: float) -> Assignment | None:
         assignment = self._steal(source, may_add=False, now=now)

@@ -16,6 +16,8 @@ _LATENCY_WEIGHT = 0.3
 # A refusal is answered at once, so without a rest a source would be asked in a tight loop. The
 # longest is short, so that sources that all refuse are found out soon.
 _RESTS_S = (0.25, 0.5, 1.0)
+# A link may get better, so one that was left behind is tried again, later each time.
+_LEFT_BEHIND_S = (10.0, 30.0, 120.0, 300.0)
 
 
 class Fault(Enum):
@@ -46,6 +48,8 @@ class Source:
         self.rate = Rate()
         self.latency = Latency(_LATENCY_WEIGHT)
         self.rests_until = 0.0
+        self.left_behind_until = 0.0
+        self._times_left_behind = 0
         self._requests: dict[int, Request] = {}
         self._heard_at = 0.0
         self._tries: dict[int, int] = {}
@@ -66,6 +70,11 @@ class Source:
     @property
     def request_count(self) -> int:
         return len(self._requests)
+
+    @property
+    def oldest_request_at(self) -> float | None:
+        """When the request that is out longest was sent; None while nothing is asked."""
+        return min((request.sent_at for request in self._requests.values()), default=None)
 
     @property
     def stall_deadline(self) -> float | None:
@@ -106,6 +115,10 @@ class Source:
             self._heard_at = now
             self.rate.resume(now=now)
         self._requests[chunk] = Request(length, now)
+
+    def chunks_asked(self) -> tuple[int, ...]:
+        """The chunks it is asked for, in the order of asking."""
+        return tuple(self._requests)
 
     def arrived(self, chunk: int, count: int, *, now: float) -> None:
         """Bytes of a chunk came; a chunk that is not asked here any more counts for nothing."""
@@ -164,6 +177,12 @@ class Source:
         if self._stalls >= MAX_RETRY_COUNT and self.fault is None:
             self.fault = Fault.STALLED
 
+    def leave_behind(self, *, now: float) -> None:
+        """It is far too slow beside others: for some time it is asked only what they lack."""
+        index = min(self._times_left_behind, len(_LEFT_BEHIND_S) - 1)
+        self.left_behind_until = now + _LEFT_BEHIND_S[index]
+        self._times_left_behind += 1
+
     def connect(self, holds: ChunkSet | None, *, now: float) -> None:
         """A new connection ends its rest and forgives silence; lies and tries it does not."""
         self.is_connected = True
@@ -177,6 +196,8 @@ class Source:
         """The clock jumped: nobody was silent meanwhile."""
         self._heard_at = now
         self.rate.skip_to(now)
+        for request in self._requests.values():
+            request.sent_at = now
 
 
 def _back_off(times: int) -> float:

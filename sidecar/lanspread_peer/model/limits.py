@@ -10,6 +10,8 @@ MIB = 1024 * KIB
 MAX_REQUEST_BYTES = 64 * KIB
 # An answer lists a library of MAX_LIBRARY_GAMES games at about 300 bytes each.
 MAX_ANSWER_BYTES = 4 * MIB
+# Any other answer: a game's description is the longest, and fills a quarter of this.
+MAX_SHORT_ANSWER_BYTES = 256 * KIB
 # Our deepest message nests four levels; sixteen leaves room for what later versions add.
 MAX_JSON_DEPTH = 16
 # The fullest answer of ours holds 33 000; an empty value in memory costs thirty times its bytes.
@@ -17,6 +19,9 @@ MAX_JSON_VALUES = 100_000
 
 # Manifests. 150 GB in chunks of 4 MiB needs 2.5 MB; 200 000 small files need about 30 MB.
 MAX_MANIFEST_BYTES = 64 * MIB
+# Manifests that come at once hold so much each; for more they take turns, one at a time.
+MANIFEST_TURN_BYTES = 4 * MIB
+MAX_MANIFESTS_AT_ONCE = 8
 MAX_MANIFEST_ENTRIES = 200_000
 # 16 TiB: more than any game, and far from where 64-bit sums overflow.
 MAX_GAME_BYTES = 16 * 1024 * 1024 * MIB
@@ -33,6 +38,10 @@ MAX_CHUNKS_PER_FILE = 4096
 
 # Libraries.
 MAX_LIBRARY_GAMES = 4096
+# Lines of all peers' libraries together, at half a KiB or so: 48 peers with 1300 games each.
+MAX_KNOWN_GAME_LINES = 65_536
+# What peers say of a game in a list is shown in one line.
+MAX_LINE_NAME_CHARS = 200
 MAX_GAME_ID_BYTES = 255
 MAX_VERSION_BYTES = 64
 MAX_VERSION_INI_BYTES = 4 * KIB
@@ -101,6 +110,15 @@ MAX_RUNNING_DOWNLOADS = 2
 # Running, queued and paused ones; each has a staging on disk and is listed at every start.
 MAX_ACTIVE_DOWNLOADS = 64
 MAX_RETRY_COUNT = 3
+# Slower than any link of our days: with a chunk of 4 MiB it takes a minute. Such a source is left
+# behind, unless what it holds is nowhere else.
+MIN_SOURCE_BYTES_PER_SECOND = 64 * KIB
+
+# Liars. One lie may be a bad disk; a second is a habit. Two bad disks behind one router happen, a
+# third and a fourth are one person under many ids.
+MAX_LIES_PER_PEER = 2
+MAX_LIARS_PER_ADDRESS = 4
+MAX_REMEMBERED_LIARS = 4096
 
 # Disk. A download leaves this much free, or this share of a small disk, for the system to live on.
 FREE_SPACE_RESERVE_BYTES = 256 * MIB
