@@ -1,7 +1,8 @@
 """ETI versions: the text in a game's `version.ini`, how two compare, and which to doubt.
 
 A version says nothing about content; any peer may write any number. So a malformed one, or a
-date more than a week ahead, never wins a choice by itself (design section 3).
+date more than a week ahead, never wins a choice by itself (design section 3). A number as large
+as a date has to be one, or `99999999.1` would beat every date.
 """
 
 import re
@@ -15,6 +16,7 @@ VersionOrder = tuple[int, tuple[int, ...], str]
 
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)*")
 _DATE = re.compile(r"[0-9]{8}")
+_LEAST_DATE = 1000_00_00
 _MAX_DAYS_AHEAD = timedelta(days=7)
 
 
@@ -54,12 +56,18 @@ def doubt_about(version: Version, today: date) -> str:
         return "the version is malformed"
     if len(version.encode("utf-8", "replace")) > MAX_VERSION_BYTES:
         return "the version is too long"
-    if not _DATE.fullmatch(version):
-        return ""
+    first = version.partition(".")[0]
+    if not _DATE.fullmatch(first):
+        return "the version is not a date" if _exceeds_dates(version) else ""
     try:
-        released = date(int(version[:4]), int(version[4:6]), int(version[6:]))
+        released = date(int(first[:4]), int(first[4:6]), int(first[6:]))
     except ValueError:
         return "the version is not a date"
     if released - today > _MAX_DAYS_AHEAD:
         return "the version is a date in the future"
     return ""
+
+
+def _exceeds_dates(version: Version) -> bool:
+    is_number, numbers, _ = version_order(version)
+    return bool(is_number) and numbers[0] >= _LEAST_DATE

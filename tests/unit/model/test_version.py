@@ -108,7 +108,18 @@ def test_zeros_that_mean_nothing_change_nothing(left: str, right: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "version", ["20240229", "1.2.3", "beta", "7", "20240608", "202402290", "19991231"]
+    "version",
+    [
+        "20240229",
+        "1.2.3",
+        "beta",
+        "7",
+        "20240608",
+        "20240229.2",
+        "19991231",
+        "9999999",
+        "99999999a",
+    ],
 )
 def test_a_sound_version_is_not_doubted(version: str) -> None:
     assert doubt_about(Version(version), TODAY) == ""
@@ -124,6 +135,13 @@ def test_a_sound_version_is_not_doubted(version: str) -> None:
         ("20231301", "not a date"),
         ("20230229", "not a date"),
         ("00000101", "not a date"),
+        ("99999999", "not a date"),
+        ("99999999.1", "not a date"),
+        ("202402290", "not a date"),
+        ("0099999999", "not a date"),
+        ("099912031", "not a date"),
+        ("9" * MAX_VERSION_BYTES, "not a date"),
+        ("20991231.1", "future"),
         ("20240609", "future"),
         ("99991231", "future"),
         ("1" * (MAX_VERSION_BYTES + 1), "too long"),
@@ -141,4 +159,4 @@ def test_a_date_may_be_seven_days_ahead_and_no_more() -> None:
 
 
 def test_a_version_as_long_as_its_limit_is_not_doubted() -> None:
-    assert doubt_about(Version("1" * MAX_VERSION_BYTES), TODAY) == ""
+    assert doubt_about(Version("1." * (MAX_VERSION_BYTES // 2 - 1) + "11"), TODAY) == ""
