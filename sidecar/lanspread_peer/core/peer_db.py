@@ -9,11 +9,13 @@ have changed. Whether a peer's word is true is not judged here, only bounded.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lanspread_peer.model.game import GameSummary
 from lanspread_peer.model.ids import ContentId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.limits import (
     MAX_ADDRESSES_PER_PEER,
+    MAX_KNOWN_GAME_LINES,
     MAX_KNOWN_PEERS,
     MAX_LIBRARY_GAMES,
 )
@@ -50,6 +52,7 @@ class PeerDb:
     def __init__(self) -> None:
         self._peers: dict[PeerId, _Peer] = {}
         self._by_game: dict[GameKey, dict[PeerId, GameSummary]] = defaultdict(dict)
+        self._lines = 0
 
     # Membership.
 
@@ -233,7 +236,21 @@ class PeerDb:
         return True
 
     def _set_library(self, peer: _Peer, library: dict[GameKey, GameSummary]) -> frozenset[GameKey]:
+        changed = self._index_library(peer, library)
+        while self._lines > MAX_KNOWN_GAME_LINES:
+            # The largest gives way, so that no number of made-up games hides those of a peer that
+            # lists no more than its share.
+            largest = max(self._peers.values(), key=lambda each: len(each.library))
+            share = MAX_KNOWN_GAME_LINES // self.connected_count
+            kept = dict(islice(largest.library.items(), share))
+            changed |= self._index_library(largest, kept)
+        return changed
+
+    def _index_library(
+        self, peer: _Peer, library: dict[GameKey, GameSummary]
+    ) -> frozenset[GameKey]:
         old, peer.library = peer.library, library
+        self._lines += len(library) - len(old)
         changed = {key for key in old.keys() | library.keys() if old.get(key) != library.get(key)}
         for key in changed:
             if key in library:

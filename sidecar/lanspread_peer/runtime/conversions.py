@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.game import Description, GameSummary
 from lanspread_peer.model.ids import ContentId, parse_game_id
+from lanspread_peer.model.limits import MAX_LINE_NAME_CHARS
 from lanspread_peer.model.version import Version
 from lanspread_peer.wire.messages import GameLine, GameText
 
@@ -17,7 +18,7 @@ def summary_of(line: GameLine) -> GameSummary:
         content_id=ContentId(line.content_id),
         bytes=line.bytes,
         files=line.files,
-        name=line.name,
+        name=line.name[:MAX_LINE_NAME_CHARS],
     )
 
 

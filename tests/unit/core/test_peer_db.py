@@ -6,6 +6,7 @@ from lanspread_peer.core.peer_db import FORGET_AFTER_S, PeerDb
 from lanspread_peer.model.ids import game_key
 from lanspread_peer.model.limits import (
     MAX_ADDRESSES_PER_PEER,
+    MAX_KNOWN_GAME_LINES,
     MAX_KNOWN_PEERS,
     MAX_LIBRARY_GAMES,
 )
@@ -186,3 +187,41 @@ def test_unknown_peers_are_ignored() -> None:
 def test_connected_addresses_are_those_in_use(peers: PeerDb) -> None:
     peers.lost(peer_id(2), now=1.0)
     assert peers.connected_addresses() == {peer_id(1): address(1)}
+
+
+def test_made_up_games_of_many_peers_are_bounded_and_hide_no_modest_library() -> None:
+    db = PeerDb()
+    crowd = MAX_KNOWN_GAME_LINES // MAX_LIBRARY_GAMES + 4
+    for number in range(1, crowd + 2):
+        db.sighted(peer_id(number), sighting(number), now=0.0)
+        db.connected(peer_id(number), instance_id(number), "", address(number), now=0.0)
+    share = MAX_KNOWN_GAME_LINES // (crowd + 1)
+    db.library_replaced(peer_id(1), "honest", [summary(f"h{n}") for n in range(share)])
+    for number in range(2, crowd + 2):
+        games = [summary(f"g{number}-{n}") for n in range(MAX_LIBRARY_GAMES)]
+        changed = db.library_replaced(peer_id(number), f"d{number}", games)
+        held = sum(status.games for status in db.statuses())
+        assert held <= MAX_KNOWN_GAME_LINES
+        assert len(db.game_keys()) == held
+    # Those that gave way for the last one changed too, and whoever shows them must hear of it.
+    assert len(changed) > MAX_LIBRARY_GAMES
+    honest = db.status(peer_id(1))
+    assert honest is not None
+    assert honest.games == share
+    assert db.library_digest(peer_id(2)) == "d2"
+
+
+def test_a_peer_that_leaves_makes_room() -> None:
+    db = PeerDb()
+    count = MAX_KNOWN_GAME_LINES // MAX_LIBRARY_GAMES
+    for number in range(1, count + 2):
+        db.sighted(peer_id(number), sighting(number), now=0.0)
+        db.connected(peer_id(number), instance_id(number), "", address(number), now=0.0)
+    for number in range(1, count + 1):
+        games = [summary(f"g{number}-{n}") for n in range(MAX_LIBRARY_GAMES)]
+        db.library_replaced(peer_id(number), "d", games)
+    assert sum(status.games for status in db.statuses()) == MAX_KNOWN_GAME_LINES
+    db.lost(peer_id(1), now=1.0)
+    games = [summary(f"more-{n}") for n in range(MAX_LIBRARY_GAMES)]
+    db.library_replaced(peer_id(count + 1), "d", games)
+    assert sum(status.games for status in db.statuses()) == MAX_KNOWN_GAME_LINES

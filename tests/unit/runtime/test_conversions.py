@@ -5,6 +5,7 @@ import pytest
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.game import Description, GameSummary
 from lanspread_peer.model.ids import ContentId, GameId
+from lanspread_peer.model.limits import MAX_LINE_NAME_CHARS
 from lanspread_peer.model.version import Version
 from lanspread_peer.runtime.conversions import description_of, summaries_of, summary_of
 from lanspread_peer.wire.messages import GameLine, GameText
@@ -21,6 +22,12 @@ def test_a_line_is_a_summary() -> None:
         GameId("aoe2"), Version("20240229"), ContentId(CONTENT), 1000, 3, "A name"
     )
     assert summary_of(line("aoe2")) == expected
+
+
+def test_a_name_is_cut_to_what_a_list_shows() -> None:
+    for length, kept in ((MAX_LINE_NAME_CHARS, MAX_LINE_NAME_CHARS), (4000, MAX_LINE_NAME_CHARS)):
+        long = GameLine("aoe2", "20240229", CONTENT, 1000, 3, "\u00e9" * length)
+        assert len(summary_of(long).name) == kept
 
 
 def test_an_id_is_brought_to_its_normal_form() -> None:
