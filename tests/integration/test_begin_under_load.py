@@ -12,12 +12,12 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.game import LocalState
-from lanspread_peer.runtime import callers, library, manifests
+from lanspread_peer.runtime import callers, library
 from lanspread_peer.storage.hasher import hash_game
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire.messages import GetManifest, Message
 from lanspread_peer.wire.stream_codes import StreamCode
-from support.hostile_peer import HostilePeer, honest, silent
+from support.hostile_peer import HostilePeer, honest
 from support.party import AOE2, Party, address_of, download, make_game, title, until, wait_sources
 from support.storage_folders import make_files
 
@@ -58,19 +58,6 @@ async def test_a_busy_source_is_asked_for_its_manifest_again(party: Party) -> No
     downloader = await party.downloader(source)
     assert (await download(downloader)).state is DownloadState.FINISHED
     assert len(source.asked(GetManifest)) == 3
-
-
-async def test_a_source_that_keeps_its_manifest_to_itself_holds_nobody_up(
-    party: Party, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(manifests, "_NEXT_SOURCE_AFTER_S", 0.05)
-    sources = [await party.hostile({AOE2: GAME}) for _ in range(3)]
-    # Sources are asked in the order of their ids, so that these two come first.
-    for source in sorted(sources, key=lambda source: source.peer_id)[:2]:
-        source.answers[GetManifest] = silent
-    downloader = await party.downloader(*sources)
-    assert (await download(downloader)).state is DownloadState.FINISHED
-    assert [len(source.asked(GetManifest)) for source in sources] == [1, 1, 1]
 
 
 async def test_a_game_that_is_being_hashed_is_not_downloaded_over(

@@ -149,7 +149,7 @@ async def test_when_all_sources_lie_the_fault_may_be_here(party: Party) -> None:
     liars = [await party.hostile({AOE2: GAME}) for _ in range(3)]
     for liar in liars:
         liar.answers[FETCH] = wrong_bytes
-    downloader = await party.downloader(*liars)
+    downloader = await party.downloader(*liars, patience_s=0.3)
     status = await download(downloader)
     assert status.state is DownloadState.FAILED
     assert status.error_code == "LOCAL_CORRUPTION_SUSPECTED"

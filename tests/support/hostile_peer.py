@@ -224,6 +224,13 @@ async def dripping(peer: HostilePeer, stream: Stream, request: Message) -> None:
     await stream.send(b"", end=True)
 
 
+async def dripping_any(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
+    """A byte now and then, for ever."""
+    while True:
+        await stream.send(b"{")
+        await asyncio.sleep(0.05)
+
+
 async def wrong_bytes(_peer: HostilePeer, stream: Stream, request: Message) -> None:
     """As many bytes as were asked for, and all of them wrong."""
     assert isinstance(request, messages.GetGameFileChunk)

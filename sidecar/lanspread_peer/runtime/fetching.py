@@ -16,6 +16,7 @@ import structlog
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.core.download import Download
 from lanspread_peer.core.failure import failure_of
+from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.model import errors
@@ -40,6 +41,8 @@ TICK_S = 0.25
 _CLOCK_JUMP_S = 15.0
 _WHOLE_FILE_REST_S = 0.25
 _FORGIVE_AFTER_S = 5.0
+# While others serve, a peer that has to wait for its turn costs at most one wrong chunk a second.
+_NEXT_WAITING_PEER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Network:
     links: PeerLinks
     fetcher: ChunkFetcher
     counters: RunningCounters
+    liars: Liars
 
 
 class Fetching:
@@ -106,6 +110,8 @@ class Fetching:
         self._whole_tries: Counter[tuple[PeerId, SafeRelPath]] = Counter()
         self._storage_error: errors.StorageError | None = None
         self._forgiven_at = monotonic_s()
+        self._hosts: dict[PeerId, str] = {}
+        self._next_waiting_peer_at = 0.0
 
     def wake(self) -> None:
         """Sources may have come or gone."""
@@ -147,7 +153,11 @@ class Fetching:
 
     def _take_sources(self, now: float) -> None:
         offered = self._network.peers.sources(self._wanted.key, self._wanted.content_id)
-        live = {peer: self._network.links.connection(peer) for peer in offered}
+        live = {
+            peer: self._network.links.connection(peer)
+            for peer in offered
+            if not self._network.liars.is_dropped(peer)
+        }
         for peer, connection in list(self._connections.items()):
             used = live.get(peer)
             if used is not connection and used is not None and not connection.is_closed:
@@ -157,24 +167,39 @@ class Fetching:
                 del self._connections[peer]
                 self.planner.remove_source(peer, now=now)
         for peer, live_one in live.items():
-            if live_one is not None and peer not in self._connections:
+            if live_one is None or peer in self._connections:
+                continue
+            if self._may_come(peer, live_one, now):
                 self._connections[peer] = live_one
+                self._hosts[peer] = live_one.address.host
                 self.planner.add_source(peer, now=now)
+
+    def _may_come(self, peer: PeerId, connection: Connection, now: float) -> bool:
+        if not self._network.liars.waits(peer, connection.address.host):
+            return True
+        if self.planner.admitted_sources and now < self._next_waiting_peer_at:
+            return False
+        self._next_waiting_peer_at = now + _NEXT_WAITING_PEER_S
+        return True
 
     def _be_patient(self, now: float) -> None:
         if self.planner.admitted_sources and not self._is_stuck():
             if self._download.source_found(now=now):
                 self._on_state(DownloadState.RUNNING)
             return
-        if self.planner.all_lied:
-            raise errors.DownloadFailed(
-                "LOCAL_CORRUPTION_SUSPECTED", "every source sent wrong bytes; the fault may be here"
-            )
         if self._download.no_source(now=now):
             self._on_state(DownloadState.WAITING)
         self._forgive_silence(now)
-        if not self._download.is_out_of_patience(now=now):
-            return
+        if self._download.is_out_of_patience(now=now):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        # Only now, as a crowd of liars may be here long before the one honest source comes.
+        if self.planner.all_lied:
+            self._network.liars.forgive(self.planner.dropped_liars)
+            raise errors.DownloadFailed(
+                "LOCAL_CORRUPTION_SUSPECTED", "every source sent wrong bytes; the fault may be here"
+            )
         for number in self.planner.exhausted:
             path = self._wanted.manifest.chunk(number).file.path
             raise errors.DownloadFailed(
@@ -246,6 +271,7 @@ class Fetching:
             self._download.wasted(chunk.length)
             return
         self._download.fetched(chunk.length, now=monotonic_s())
+        self._network.liars.gave(peer)
         self._network.peers.served(peer, chunk.length)
 
     def _failed(
@@ -255,6 +281,7 @@ class Fetching:
         if isinstance(error, errors.IntegrityError):
             self._network.counters.bad_chunks += 1
             if peer not in self.planner.dropped_liars:
+                self._network.liars.lied(peer, self._hosts.get(peer, ""))
                 _log.warning("source dropped", peer=peer, chunk=chunk.number, detail=error.message)
         retry_s = error.retry_ms / 1000 if isinstance(error, errors.Busy) else 0.0
         self._cut(

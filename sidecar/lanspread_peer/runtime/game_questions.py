@@ -7,11 +7,12 @@ again, and the manifest of the variant to choose is fetched and checked.
 import asyncio
 from collections.abc import Callable
 
+from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event, GotGameFiles, NoPeersHaveGame
-from lanspread_peer.model.game import Description, Title
+from lanspread_peer.model.game import Description, Title, Variant
 from lanspread_peer.model.ids import ContentId, GameId, PeerId, game_key
 from lanspread_peer.model.manifest import Manifest, Totals
 from lanspread_peer.model.status import GameAnswer
@@ -20,6 +21,7 @@ from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.manifests import Manifests
 from lanspread_peer.runtime.requests import ask
 from lanspread_peer.runtime.title_board import TitleBoard
+from lanspread_peer.runtime.variant_choice import VariantChoice
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire import messages
 
@@ -37,13 +39,15 @@ class GameQuestions:
         titles: TitleBoard,
         connection_of: Callable[[PeerId], Connection | None],
         emit: Callable[[Event], None],
+        liars: Liars,
     ) -> None:
         self._library = library
         self._peers = peers
         self._titles = titles
         self._connection_of = connection_of
         self._emit = emit
-        self._manifests = Manifests(connection_of)
+        self._manifests = Manifests(connection_of, liars)
+        self._choice = VariantChoice(self._manifests, peers, connection_of)
 
     async def ask_all(self, game_id: GameId) -> GameAnswer:
         """What everybody holds of the game; raises GameNotFound when nobody has it."""
@@ -77,14 +81,23 @@ class GameQuestions:
             raise errors.GameNotFound(f"nobody has {game_id!r}", game_id=game_id)
         if content_id is None and local is not None and not title.variants:
             return local.content_id, local.manifest
+        wanted = content_id or choose(title.variants).content_id
+        if local is not None and local.content_id == wanted:
+            return wanted, local.manifest
         if content_id is None:
-            content_id = choose(title.variants).content_id
-        if local is not None and local.content_id == content_id:
-            return content_id, local.manifest
+            chosen, manifest = await self.choice(title)
+            return chosen.content_id, manifest
         variant = next((v for v in title.variants if v.content_id == content_id), None)
         if variant is None:
             raise errors.ContentNotFound("no peer offers this content", content_id=content_id)
         return content_id, await self._manifests.get(content_id, variant.sources)
+
+    async def choice(self, title: Title) -> tuple[Variant, Manifest]:
+        """The variant to download when the command names none, with its manifest.
+
+        Raises NoPeersHaveGame, NoVersionChosen or ContentNotFound.
+        """
+        return await self._choice.choose(title)
 
     async def _ask_one(self, peer_id: PeerId, game_id: GameId) -> Description:
         """One peer's answer goes into the database; its description is returned."""
@@ -106,11 +119,10 @@ class GameQuestions:
         return description_of(answer.description)
 
     async def _totals(self, title: Title) -> Totals | None:
-        variant = title.latest
-        if variant is None:
+        if title.latest is None:
             return None
         try:
-            manifest = await self._manifests.get(variant.content_id, variant.sources)
+            _, manifest = await self.choice(title)
         except errors.ContentNotFound:
             return None
         return manifest.totals

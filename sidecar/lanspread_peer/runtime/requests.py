@@ -6,7 +6,11 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import MAX_ANSWER_BYTES, REQUEST_TIMEOUT_S
+from lanspread_peer.model.limits import (
+    MAX_ANSWER_BYTES,
+    MAX_SHORT_ANSWER_BYTES,
+    REQUEST_TIMEOUT_S,
+)
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
@@ -18,6 +22,9 @@ _SIGN_OF_LIFE_S = 1.5
 
 _Answer = TypeVar("_Answer", bound=Message)
 
+# Every other answer is short, and nobody may send a long one instead.
+_LONG_ANSWERS = frozenset({messages.Games, messages.Peers})
+
 
 async def ask(
     connection: Connection,
@@ -26,9 +33,11 @@ async def ask(
     timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> _Answer:
     """The peer's answer, of an expected type; raises SourceUnavailable or MalformedMessage."""
+    is_long = not _LONG_ANSWERS.isdisjoint(expected)
+    max_bytes = MAX_ANSWER_BYTES if is_long else MAX_SHORT_ANSWER_BYTES
     try:
         async with asyncio.timeout(timeout_s), _request_stream(connection, request) as stream:
-            answer = decode_answer(await _read_all(stream, MAX_ANSWER_BYTES))
+            answer = decode_answer(await _read_all(stream, max_bytes))
     except TimeoutError as error:
         raise errors.Stalled(f"no answer within {timeout_s:g} s") from error
     if isinstance(answer, expected):
@@ -46,15 +55,6 @@ async def is_answering(connection: Connection) -> bool:
     except errors.LanspreadError:
         return False
     return True
-
-
-async def ask_raw(connection: Connection, request: Message, max_bytes: int) -> bytes:
-    """All raw bytes of the answer; raises SourceUnavailable, or MalformedMessage over the limit.
-
-    A sender that goes on sending may take its time; one that stops is cut off by the stream.
-    """
-    async with _request_stream(connection, request) as stream:
-        return await _read_all(stream, max_bytes)
 
 
 async def pieces_of(connection: Connection, request: Message) -> AsyncGenerator[bytes, None]:

@@ -12,6 +12,7 @@ from secrets import token_hex
 import structlog
 
 from lanspread_peer import __version__
+from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
@@ -57,6 +58,7 @@ class Sidecar:
         self._started_at = monotonic_s()
         self._counters = RunningCounters()
         self._peers = PeerDb()
+        self._liars = Liars()
         self._shutdown = asyncio.Event()
         self._cleanup = AsyncExitStack()
         self._game_lock: FolderLock | None = None
@@ -250,11 +252,15 @@ class Sidecar:
             titles=self._titles,
             connection_of=self._neighbourhood.links.connection,
             emit=self.events.emit,
+            liars=self._liars,
+        )
+        network = Network(
+            self._peers, self._neighbourhood.links, ChunkFetcher(), self._counters, self._liars
         )
         surroundings = Surroundings(
             library=self._library,
             index=index,
-            network=Network(self._peers, self._neighbourhood.links, ChunkFetcher(), self._counters),
+            network=network,
             emit=self.events.emit,
             patience_s=self._settings.patience_s,
         )

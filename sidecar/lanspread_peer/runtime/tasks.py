@@ -30,6 +30,8 @@ async def run_in_thread(work: Callable[..., _Result], *args: object, **kwargs: o
             # However often it is cancelled: the thread does not hear of it.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({future})
+        # Nobody is left to hear of a failure, and asyncio would complain that nobody did.
+        future.exception()
         raise
 
 
