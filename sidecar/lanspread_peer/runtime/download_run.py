@@ -26,6 +26,7 @@ from lanspread_peer.runtime.fetching import TICK_S, Fetching, Network, Wanted, m
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.recording import keep_recording
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
+from lanspread_peer.storage.adopt import adopt
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.staging import Staging
@@ -95,7 +96,7 @@ class DownloadRun:
             plan = await run_in_thread(self._prepare, staging)
             self._download.start(on_disk=_bytes_on_disk(plan, staging), now=monotonic_s())
             self._on_state(DownloadState.RUNNING)
-            await self._take_from_disk(staging)
+            await self._take_from_disk(plan, staging)
             # Only now, as what was not recorded takes its room already.
             missing = missing_bytes(plan, staging.verified_bytes)
             await run_in_thread(self._game_dir.require_space, missing)
@@ -114,7 +115,7 @@ class DownloadRun:
         staging.prepare(plan.fetched_files)
         return plan
 
-    async def _take_from_disk(self, staging: Staging) -> None:
+    async def _take_from_disk(self, plan: DownloadPlan, staging: Staging) -> None:
         """What needs no network, with figures told while it goes on."""
         stop = threading.Event()
         loop = asyncio.get_running_loop()
@@ -124,6 +125,13 @@ class DownloadRun:
 
         def take() -> None:
             staging.salvage(is_cancelled=stop.is_set, on_chunk=on_chunk)
+            adopt(
+                staging,
+                plan.folder,
+                self._surroundings.index,
+                is_cancelled=stop.is_set,
+                on_chunk=on_chunk,
+            )
 
         taking = asyncio.ensure_future(run_in_thread(take))
         try:
