@@ -1,7 +1,7 @@
 """What the tests of whole sidecars share, and those of the control server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,17 @@ from lanspread_peer.control.server import ControlServer
 from support.control import TOKEN, open_channel
 from support.memory_sidecar import MemorySidecar
 from support.party import Party
+from support.player import Player, open_player
 
 if TYPE_CHECKING:
     # Its stub file alone knows it.
     from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceAsyncStub
+
+
+@pytest.fixture
+def player(tmp_path: Path) -> Iterator[Player]:
+    with open_player(tmp_path) as player:
+        yield player
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A player who downloads games from a source, all on one real disk, through storage alone."""
 
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,17 @@ from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.moves import Step
 from lanspread_peer.storage.publish import PublishResult, publish
+from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore_step
 from lanspread_peer.storage.records import already_right, obsolete_files
 from support.stagings import new_staging
-from support.storage_folders import fill_staging, index_game, make_files, snapshot
+from support.storage_folders import (
+    fill_staging,
+    index_game,
+    make_files,
+    make_game_dir,
+    open_descriptors,
+    snapshot,
+)
 
 OLD: Mapping[str, bytes] = {
     "version.ini": b"1",
@@ -57,8 +66,15 @@ class Player:
         *,
         select: Collection[str] | None = None,
         before_step: Callable[[Step], None] = lambda _: None,
+        before_named: BeforeStep = ignore_step,
     ) -> PublishResult:
         """As runtime does it: what is right stays, the rest is fetched and published."""
+
+        def tell(name: PublishStep, step: Step | None) -> None:
+            before_named(name, step)
+            if step is not None:
+                before_step(step)
+
         self.downloads += 1
         manifest = game.manifest
         wanted = [f for f in manifest.files if select is None or f.path in select]
@@ -76,7 +92,7 @@ class Player:
                 keep=right.intersection(entry.path for entry in wanted),
                 obsolete=obsolete_files(self.game_dir, "aoe2", manifest, self.index),
                 index=self.index,
-                before_step=before_step,
+                before_step=tell,
             )
         finally:
             staging.discard()
@@ -88,3 +104,20 @@ class Player:
 def files_in(root: Path) -> dict[str, bytes | str]:
     """The files and links below a folder, without the folders."""
     return {path: content for path, content in snapshot(root).items() if content is not None}
+
+
+@contextmanager
+def open_player(root: Path) -> Iterator[Player]:
+    """A player with nothing yet; fails when it leaves a file open."""
+    before = open_descriptors()
+    (root / "source-state").mkdir()
+    player = Player(
+        make_game_dir(root / "games", {}),
+        Index(root),
+        make_game_dir(root / "source", {}),
+        Index(root / "source-state"),
+    )
+    yield player
+    player.index.close()
+    player.source_index.close()
+    assert open_descriptors() <= before

@@ -134,6 +134,8 @@ MAX_STAGED_JSON_BYTES = MAX_MANIFEST_BYTES
 # A staging's record names each chunk once, in at most 8 bytes of the million a manifest can have,
 # and each group sync adds a line of 20 bytes: a year of them.
 MAX_STAGING_RECORD_BYTES = 64 * MIB
+# A journal names each path of a manifest twice, those of the files that go, and small figures.
+MAX_JOURNAL_BYTES = 4 * MAX_MANIFEST_BYTES
 # Ids that clients and we ourselves make up; ours have 32.
 MAX_ID_CHARACTERS = 128
 # Our own small files in the state folder; the largest of them is well below 4 KiB.

@@ -15,7 +15,7 @@ from lanspread_peer import __version__
 from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
-from lanspread_peer.model.download import DownloadRequest, DownloadStatus
+from lanspread_peer.model.download import DownloadRequest, DownloadStatus, StagedDownload
 from lanspread_peer.model.events import GameDirChanged, Warned
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
@@ -42,7 +42,7 @@ from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.locks import FolderLock, lock_folder
 from lanspread_peer.storage.node_key import load_or_create_key
-from lanspread_peer.storage.scratch import clear_scratch
+from lanspread_peer.storage.recovery import Outcome, recover
 from lanspread_peer.storage.stagings import FoundStaging
 from lanspread_peer.storage.state_dir import open_state_dir
 
@@ -65,6 +65,7 @@ class Sidecar:
         self._switching = asyncio.Lock()
         self._instance = InstanceId(token_hex(16))
         self.events = EventHub(self._instance)
+        # What the start, or the last switch of the game folder, found of publishes that were cut.
 
     @classmethod
     async def start(cls, settings: Settings) -> "Sidecar":
@@ -117,11 +118,16 @@ class Sidecar:
                 await run_to_end(self._switch(game_dir, lock))
 
     async def _switch(self, game_dir: GameDir, lock: FolderLock) -> None:
+        try:
+            published = await self._recover(game_dir)
+        except BaseException:
+            lock.release()
+            raise
         self._release_game_dir()
         self._game_lock = lock
         await self._library.open(game_dir)
         self.events.emit(GameDirChanged(str(game_dir.root)))
-        await self._downloads.restore(())
+        await self._downloads.restore(published)
 
     def titles(self) -> list[Title]:
         return self._titles.titles()
@@ -200,6 +206,8 @@ class Sidecar:
         )
         index = await asyncio.to_thread(Index, self._state_dir)
         self._cleanup.callback(index.close)
+        self._index = index
+        published = await self._recover(game_dir)
         self._library = Library(index, self.events.emit, self._library_changed)
         self._titles = TitleBoard(self._library, self._peers, self.events.emit)
         self._neighbourhood = Neighbourhood(
@@ -222,9 +230,25 @@ class Sidecar:
         self._cleanup.push_async_callback(self._library.close)
         self._cleanup.push_async_callback(self._downloads.close)
         await self._library.open(game_dir)
-        await self._downloads.restore(())
+        await self._downloads.restore(published)
         # Last, so that the first word to others is about a library that is known.
         await self._neighbourhood.look_for_others()
+
+    async def _recover(self, game_dir: GameDir) -> list[StagedDownload]:
+        """End what a crash has cut of publishes; the downloads that finished by that."""
+        recovered = await asyncio.to_thread(recover, game_dir, self._index)
+        for each in recovered:
+            game = each.folder or each.name
+            if each.outcome is Outcome.STUCK:
+                self.events.emit(Warned("PUBLISH_STUCK", f"{game}: {each.reason}"))
+            else:
+                self.events.emit(Warned("PUBLISH_RECOVERED", f"{game} was {each.outcome.value}"))
+            for conflict in each.conflicts:
+                self.events.emit(
+                    Warned("FILE_SET_ASIDE", f"a file in the way was moved to {conflict}")
+                )
+        published = (each.staged for each in recovered if each.outcome is Outcome.PUBLISHED)
+        return [staged for staged in published if staged is not None]
 
     async def _lock_folders(self) -> GameDir:
         state_lock = await asyncio.to_thread(lock_folder, self._state_dir, "state folder")
@@ -277,10 +301,4 @@ class Sidecar:
 
 
 def _lock_game_dir(game_dir: GameDir) -> FolderLock:
-    lock = lock_folder(game_dir.make_own(), "game folder")
-    try:
-        clear_scratch(game_dir)
-    except BaseException:
-        lock.release()
-        raise
-    return lock
+    return lock_folder(game_dir.make_own(), "game folder")

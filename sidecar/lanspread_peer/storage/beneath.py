@@ -128,9 +128,12 @@ def write_file(root: Path, path: str, data: bytes, *, mode: int = FILE_MODE) -> 
     temporary = f"{folder}/{new_name}" if folder else new_name
     descriptor = open_file(root, temporary, create=True, mode=mode)
     try:
-        with FileIO(descriptor, "w") as file, disk_errors(f"write {name!a}"):
-            _write_all(file, data)
-            os.fsync(descriptor)
+        try:
+            with disk_errors(f"write {name!a}"):
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         rename(root, temporary, root, path, replace=True)
     except BaseException:
         remove_file(root, temporary)
@@ -138,10 +141,10 @@ def write_file(root: Path, path: str, data: bytes, *, mode: int = FILE_MODE) -> 
     sync_folder(root, folder)
 
 
-def _write_all(file: FileIO, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[file.write(rest) :]
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _parts(path: str) -> list[str]:

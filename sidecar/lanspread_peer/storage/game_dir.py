@@ -16,6 +16,8 @@ from lanspread_peer.storage.disk_errors import disk_errors, require_root
 
 OWN_FOLDER = ".lanspread"
 STAGING_FOLDER = f"{OWN_FOLDER}/staging"
+DISPLACED_FOLDER = f"{OWN_FOLDER}/displaced"
+CONFLICTS_FOLDER = f"{OWN_FOLDER}/conflicts"
 
 # Disks whose files get other inodes at each mount, or none of their own.
 _UNSTABLE_INODES = frozenset(["vfat", "msdos", "exfat", "9p", "cifs", "smbfs", "smb3", "webdav"])

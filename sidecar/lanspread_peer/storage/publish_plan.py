@@ -10,13 +10,9 @@ from dataclasses import dataclass, field
 
 from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath, fold_path
-from lanspread_peer.storage.game_dir import OWN_FOLDER
 from lanspread_peer.storage.layout import Layout, Place, joined, name_in, parent
 from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder
 from lanspread_peer.storage.records import RECORDS_FOLDER, record_path
-
-CONFLICTS_FOLDER = f"{OWN_FOLDER}/conflicts"
-DISPLACED_FOLDER = f"{OWN_FOLDER}/displaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +40,9 @@ class PublishJob:
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """The steps, and what they amount to.
-
-    `placed` has the paths on disk, in the game's folder, of the new files; `gone` those that were
-    moved out of it; `respelled` the new paths of files that stay. `conflicts` are paths below the
-    root of the game folder.
-    """
+    """The steps in order; `conflicts` are paths below the root of the game folder."""
 
     steps: tuple[Step, ...]
-    placed: Mapping[SafeRelPath, str]
-    gone: frozenset[str]
-    respelled: Mapping[str, str]
     conflicts: tuple[str, ...]
 
 
@@ -62,19 +50,7 @@ def plan_publish(job: PublishJob, layout: Layout) -> PublishPlan:
     """The plan for a game folder that lies as in `layout`."""
     planner = _Planner(job, layout)
     planner.run()
-    respelled = {
-        place.now: place.then
-        for places in layout.others.values()
-        for place in places
-        if place.now != place.then and place.now not in planner.gone
-    }
-    return PublishPlan(
-        tuple(planner.steps),
-        planner.placed,
-        frozenset(planner.gone),
-        respelled,
-        tuple(planner.conflicts),
-    )
+    return PublishPlan(tuple(planner.steps), tuple(planner.conflicts))
 
 
 @dataclass(slots=True)

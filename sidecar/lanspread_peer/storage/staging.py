@@ -26,6 +26,7 @@ from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import disk_errors
 from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
+from lanspread_peer.storage.journal import journal_path
 from lanspread_peer.storage.open_files import OpenFiles
 from lanspread_peer.storage.positional_file import PositionalFile
 from lanspread_peer.storage.salvage import find_chunks, tells_holes
@@ -281,9 +282,12 @@ class Staging:
             self._record.close()
 
     def discard(self) -> None:
-        """Close and remove everything; raises StorageError when the disk refuses."""
+        """Close and remove everything.
+
+        Raises StorageError when the disk refuses, or a publish that is not ended needs it.
+        """
         self.close()
-        bury(self.game_dir, self.folder)
+        remove_staging(self.game_dir, self.name)
 
     def _require_ours(self, chunk: Chunk) -> None:
         is_known = (
@@ -365,6 +369,19 @@ def _is_right(chunk: Chunk, data: memoryview) -> bool:
 def staging_path(name: str) -> str:
     """Where the staging of that name is, below the game folder."""
     return f"{STAGING_FOLDER}/{name}"
+
+
+def remove_staging(game_dir: GameDir, name: str) -> None:
+    """Remove what is in the place of a staging that no download uses.
+
+    `name` may be any that a disk has. Raises StorageError when the disk refuses, or a publish that
+    is not ended needs it.
+    """
+    if "/" in name or not name:
+        raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
+    if beneath.stat(game_dir.root, journal_path(name)) is not None:
+        raise StorageError(f"the publish of {name!a} is not ended", errno="EBUSY")
+    bury(game_dir, staging_path(name))
 
 
 def read_staged(game_dir: GameDir, name: str) -> StagedDownload:

@@ -1,6 +1,6 @@
 """The stagings that lie in a game folder, for people and for the start.
 
-All that is found is told, broken or not; nothing is removed unless somebody asks.
+All that is found is told, broken or not, and nothing is removed.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,13 @@ from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import is_missing
 from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
-from lanspread_peer.storage.scratch import bury
 from lanspread_peer.storage.staged_json import encode_staged
-from lanspread_peer.storage.staging import read_staged, read_staged_manifest, staging_path
+from lanspread_peer.storage.staging import (
+    read_staged,
+    read_staged_manifest,
+    remove_staging,
+    staging_path,
+)
 from lanspread_peer.storage.staging_record import read_recorded
 
 
@@ -49,13 +53,6 @@ def has_staging(game_dir: GameDir, name: str) -> bool:
         return beneath.stat(game_dir.root, staging_path(name)) is not None
     except StorageError:
         return False
-
-
-def remove_staging(game_dir: GameDir, name: str) -> None:
-    """Remove a staging that `read_stagings` told and no download uses; raises StorageError."""
-    if "/" in name or not name:
-        raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
-    bury(game_dir, staging_path(name))
 
 
 def rewrite_staged(game_dir: GameDir, name: str, staged: StagedDownload) -> None:
