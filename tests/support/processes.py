@@ -14,6 +14,7 @@ import psutil
 
 from lanspread.peer.v1.types_pb2 import Download, Status
 from lanspread_client import LanspreadError, SyncClient, read_runtime_file
+from lanspread_client.connection import FINAL_STATES
 from lanspread_peer.control.listen import remove_private_socket
 
 BIN = Path(sys.executable).parent
@@ -182,6 +183,12 @@ class SidecarProcess:
                 return any(g.id == game and g.peer_count == count for g in client.list_games())
 
         wait_for(f"{count} sources of {game}", look)
+
+    def has_no_work(self) -> bool:
+        """Whether it serves, and no download of it is under way."""
+        with contextlib.suppress(LanspreadError), self.client() as client:
+            return all(download.state in FINAL_STATES for download in client.list_downloads())
+        return False
 
     def wait_for_share(self, download_id: str, share: float) -> Download:
         """Wait until so much of a download is done."""

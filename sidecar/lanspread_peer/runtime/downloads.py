@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 from weakref import WeakValueDictionary
 
-import structlog
-
 from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import (
@@ -39,9 +37,7 @@ from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
 from lanspread_peer.storage.staging import remove_staging
-from lanspread_peer.storage.stagings import FoundStaging, read_stagings
-
-_log = structlog.get_logger(__name__)
+from lanspread_peer.storage.stagings import FoundStaging, read_stagings, was_published
 
 
 class Downloads:
@@ -80,14 +76,15 @@ class Downloads:
 
         `published` are those that recovery finished; they are told as finished now.
         """
-        game_dir = self._surroundings.library.game_dir
         for staged in published:
-            status = await run_in_thread(finished_status, game_dir, staged)
-            self._downloads[staged.id] = status
-            self._surroundings.emit(DownloadFinished(status))
-        stagings = await run_in_thread(read_stagings, game_dir)
+            await self._tell_finished(staged)
+        stagings = await run_in_thread(read_stagings, self._surroundings.library.game_dir)
         for found in sorted(stagings, key=_age):
-            await self._restore(found)
+            try:
+                await self._restore(found)
+            except errors.LanspreadError as error:
+                detail = f"{found.name}: {error.message}"
+                self._surroundings.emit(Warned("STAGING_UNUSABLE", detail))
         self._begin_next()
 
     async def cancel(self, download_id: DownloadId) -> DownloadStatus:
@@ -208,16 +205,23 @@ class Downloads:
 
     async def _restore(self, found: FoundStaging) -> None:
         game_dir = self._surroundings.library.game_dir
-        try:
-            accepted = await run_in_thread(find_accepted, game_dir, found)
-        except errors.LanspreadError as error:
-            _log.warning("staging of no use", name=found.name, detail=error.message)
-            self._surroundings.emit(Warned("STAGING_UNUSABLE", f"{found.name}: {error.message}"))
+        was_finished = await run_in_thread(was_published, game_dir, found)
+        if was_finished and found.staged is not None:
+            await self._tell_finished(found.staged)
+            await run_in_thread(remove_staging, game_dir, found.name)
             return
+        accepted = await run_in_thread(find_accepted, game_dir, found)
         if accepted is None or len(self._jobs) >= MAX_ACTIVE_DOWNLOADS:
             return
         if all(job.key != game_key(accepted.staged.game_id) for job in self._jobs):
             self._add(accepted)
+
+    async def _tell_finished(self, staged: StagedDownload) -> None:
+        """A kill came between the end of this download and the word of it."""
+        game_dir = self._surroundings.library.game_dir
+        status = await run_in_thread(finished_status, game_dir, staged)
+        self._downloads[staged.id] = status
+        self._surroundings.emit(DownloadFinished(status))
 
     def _add(self, accepted: AcceptedDownload) -> DownloadJob:
         job = DownloadJob(

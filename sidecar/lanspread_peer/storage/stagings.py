@@ -12,6 +12,7 @@ from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import is_missing
 from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
+from lanspread_peer.storage.records import load_record
 from lanspread_peer.storage.staged_json import encode_staged
 from lanspread_peer.storage.staging import (
     read_staged,
@@ -49,10 +50,19 @@ def read_stagings(game_dir: GameDir) -> list[FoundStaging]:
 
 def has_staging(game_dir: GameDir, name: str) -> bool:
     """Whether it is there; it is not while the disk of the game folder is not mounted."""
-    try:
-        return beneath.stat(game_dir.root, staging_path(name)) is not None
-    except StorageError:
+    return _has(game_dir, staging_path(name))
+
+
+def was_published(game_dir: GameDir, found: FoundStaging) -> bool:
+    """Whether its files are the game already, and a kill kept it from being removed.
+
+    Its manifest is then the game's record and not in the staging any more. Raises StorageError.
+    """
+    staged = found.staged
+    if staged is None or _has(game_dir, f"{staging_path(found.name)}/manifest"):
         return False
+    record = load_record(game_dir, staged.folder)
+    return record is not None and record.content_id == staged.content_id
 
 
 def rewrite_staged(game_dir: GameDir, name: str, staged: StagedDownload) -> None:
@@ -105,3 +115,10 @@ def _disk_bytes(game_dir: GameDir, path: str) -> int:
                 # Windows does not tell the blocks of a sparse file.
                 total += getattr(status, "st_blocks", status.st_size // 512) * 512
     return total
+
+
+def _has(game_dir: GameDir, path: str) -> bool:
+    try:
+        return beneath.stat(game_dir.root, path) is not None
+    except StorageError:
+        return False
