@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lanspread_peer.core import upload_queue
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS, MAX_REQUEST_BYTES, MAX_UPLOADS
+from lanspread_peer.model.limits import (
+    MAX_QUEUED_UPLOADS_PER_PEER,
+    MAX_REQUEST_BYTES,
+    MAX_UPLOADS,
+)
 from lanspread_peer.runtime import library, peer_server
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport import quic_stream
@@ -260,7 +265,7 @@ async def test_stalled_readers_cost_little_and_free_their_slots(
     before = resident_bytes()
     stalled = [await asked(connection, request) for _ in range(MAX_UPLOADS)]
     await until(lambda: sidecar.status().counters.sent_bytes > 4 * MIB)
-    queued = [await asked(connection, request) for _ in range(MAX_QUEUED_UPLOADS)]
+    queued = [await asked(connection, request) for _ in range(MAX_QUEUED_UPLOADS_PER_PEER)]
     code = await reset_code(connection, request)
     assert code == 1, "Busy beyond the slots and the queue"
     # What both ends hold together, where the answers have fourteen times 64 MiB.
@@ -268,7 +273,28 @@ async def test_stalled_readers_cost_little_and_free_their_slots(
     small = messages.GetGameFileChunk(content_of(sidecar), "version.ini", 0, 8)
     served = await until_served(await stranger.dial(address_of(sidecar)), small)
     assert served == b"20240229"
-    assert len(stalled) + len(queued) == MAX_UPLOADS + MAX_QUEUED_UPLOADS
+    assert len(stalled) + len(queued) == MAX_UPLOADS + MAX_QUEUED_UPLOADS_PER_PEER
+
+
+async def test_one_peer_cannot_keep_the_others_from_being_served(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quic_stream, "STALL_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(upload_queue, "UPLOAD_FAIR_WAIT_S", 0.2)
+    sidecar = await party.start("server", {AOE2: {**make_game(1), "huge.bin": bytes(64 * MIB)}})
+    address = address_of(sidecar)
+    whole = encode(messages.GetGameFileData(content_of(sidecar), "huge.bin"))
+    greedy = await (await party.hostile()).dial(address)
+    held = [await asked(greedy, whole) for _ in range(MAX_UPLOADS + MAX_QUEUED_UPLOADS_PER_PEER)]
+    await until(lambda: sidecar.status().counters.sent_bytes > 4 * MIB)
+    assert await reset_code(greedy, whole) == 1
+    honest = await (await party.hostile()).dial(address)
+    small = encode(messages.GetGameFileChunk(content_of(sidecar), "version.ini", 0, 8))
+    async with asyncio.timeout(3):
+        assert await ask(honest, small) == b"20240229"
+    with pytest.raises(errors.StreamReset) as caught:
+        await receive_all(held[0])
+    assert caught.value.code == 1, "its oldest upload was taken back, and it may ask again"
 
 
 async def asked(connection: Connection, request: bytes) -> Stream:

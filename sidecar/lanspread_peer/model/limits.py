@@ -100,10 +100,19 @@ MAX_UNPROVEN_HANDSHAKES = 16
 
 # Transfers.
 MAX_UPLOADS = 12
-MAX_QUEUED_UPLOADS = 2
+# Two per peer keep its pipe full over a round trip; eight waiting peers are as many as get their
+# turn before their answer would be late.
+MAX_QUEUED_UPLOADS = 16
+MAX_QUEUED_UPLOADS_PER_PEER = 2
+# Several honest peers may share an address, and strangers with many ids share one, too.
+MAX_QUEUED_UPLOADS_PER_ADDRESS = 8
+# Who waits so long takes a slot from a peer that has more; an honest chunk is through by then.
+UPLOAD_FAIR_WAIT_S = 2.0
 MAX_REQUESTS_PER_DOWNLOAD = 12
 MAX_REQUEST_BUFFERS = 16
 UPLOAD_SLICE_BYTES = 256 * KIB
+# 13 KB/s: twelve uploads over the worst radio link still make it, and a dripping reader does not.
+UPLOAD_SLICE_TIMEOUT_S = 20.0
 # Two, so that one fetches while the other waits for a source or for the disk; more only share the
 # line, and the first game is ready later.
 MAX_RUNNING_DOWNLOADS = 2

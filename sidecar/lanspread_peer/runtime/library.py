@@ -20,7 +20,7 @@ from lanspread_peer.model.game import LocalGame, LocalState
 from lanspread_peer.model.ids import ContentId, GameKey
 from lanspread_peer.runtime.hash_progress import HashProgress
 from lanspread_peer.runtime.logs import LogOnce
-from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.tasks import TaskSet, run_in_thread
 from lanspread_peer.runtime.watch import wait_for_changes
 from lanspread_peer.storage.found import FoundGame
 from lanspread_peer.storage.game_dir import GameDir
@@ -138,11 +138,17 @@ class Library:
 
     async def open_served(self, game: IndexedGame, path: str) -> ServedFile:
         """Open a file of an offered game; raises Stale or NotFoundByPeer."""
+        opened: list[ServedFile] = []
         try:
-            return await asyncio.to_thread(open_served, game.found.game_dir, game, path)
+            await run_in_thread(lambda: opened.append(open_served(game.found.game_dir, game, path)))
         except errors.Stale:
             self.request_rescan()
             raise
+        except asyncio.CancelledError:
+            for served in opened:
+                served.close()
+            raise
+        return opened[0]
 
     async def _keep_known(self) -> None:
         while True:

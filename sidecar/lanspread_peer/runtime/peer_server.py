@@ -13,11 +13,18 @@ from lanspread_peer.core.library_revisions import line_of
 from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId, game_key
-from lanspread_peer.model.limits import MAX_REQUEST_BYTES, REQUEST_TIMEOUT_S, UPLOAD_SLICE_BYTES
+from lanspread_peer.model.limits import (
+    MAX_CONNECTIONS,
+    MAX_REQUEST_BYTES,
+    REQUEST_TIMEOUT_S,
+    UPLOAD_SLICE_BYTES,
+    UPLOAD_SLICE_TIMEOUT_S,
+)
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.logs import LogOnce
-from lanspread_peer.runtime.uploads import UploadSlots
+from lanspread_peer.runtime.tasks import run_in_thread
+from lanspread_peer.runtime.uploads import Slot, UploadSlots
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.served_file import ServedFile
 from lanspread_peer.transport.base import Connection, Stream
@@ -51,6 +58,8 @@ class PeerServer:
         self._slots = UploadSlots()
         # Apart, so that whoever wants to begin need not wait for those who are at it.
         self._manifest_slots = UploadSlots()
+        # A change is told to all peers at once, and all of them ask at once.
+        self._library_slots = UploadSlots(max_queued=MAX_CONNECTIONS)
         self._said = LogOnce()
 
     async def serve(self, connection: Connection, stream: Stream) -> None:
@@ -88,27 +97,30 @@ class PeerServer:
             case messages.Hello():
                 await _send(stream, await self._askers.greet(connection, request))
             case _:
-                await self._answer_peer(_proven(connection), stream, request)
+                _require_proof(connection)
+                await self._answer_peer(connection, stream, request)
 
-    async def _answer_peer(self, peer_id: PeerId, stream: Stream, request: Message) -> None:
+    async def _answer_peer(self, connection: Connection, stream: Stream, request: Message) -> None:
         match request:
             case messages.GetManifest():
-                await self._send_manifest(stream, request)
+                await self._send_manifest(connection, stream, request)
             case messages.GetGameFileData():
-                await self._send_game_file_data(stream, request)
+                await self._send_game_file_data(connection, stream, request)
             case messages.GetGameFileChunk():
-                await self._send_game_file_chunk(stream, request)
+                await self._send_game_file_chunk(connection, stream, request)
+            case messages.ListGames(known_digest=digest):
+                # Large answers are made one per slot, so that slow readers hold few of them.
+                async with self._library_slots.slot(connection):
+                    await _send(stream, self._library.revisions.answer(digest))
             case _:
-                await _send(stream, self._message_for(peer_id, request))
+                await _send(stream, self._message_for(connection, request))
 
-    def _message_for(self, peer_id: PeerId, request: Message) -> Message:
+    def _message_for(self, connection: Connection, request: Message) -> Message:
         match request:
             case messages.Ping(library_digest=digest):
-                if digest:
-                    self._askers.on_library_hint(peer_id, digest)
+                if digest and connection.peer_id is not None:
+                    self._askers.on_library_hint(connection.peer_id, digest)
                 return messages.Pong(library_digest=self._library.revisions.digest)
-            case messages.ListGames(known_digest=digest):
-                return self._library.revisions.answer(digest)
             case messages.GetGame(id=game_id):
                 return self._game(game_key(game_id))
             case messages.GetPeers():
@@ -136,21 +148,25 @@ class PeerServer:
             return messages.NotIndexed(progress=self._library.hashing_per_mille(key))
         return messages.NotFound()
 
-    async def _send_manifest(self, stream: Stream, request: messages.GetManifest) -> None:
+    async def _send_manifest(
+        self, connection: Connection, stream: Stream, request: messages.GetManifest
+    ) -> None:
         game = self._offered(request.content_id)
-        async with self._manifest_slots.slot():
-            await _send_slices(stream, memoryview(game.manifest_bytes))
+        async with self._manifest_slots.slot(connection) as slot:
+            await _send_slices(stream, memoryview(game.manifest_bytes), slot)
 
-    async def _send_game_file_data(self, stream: Stream, request: messages.GetGameFileData) -> None:
+    async def _send_game_file_data(
+        self, connection: Connection, stream: Stream, request: messages.GetGameFileData
+    ) -> None:
         game = self._offered(request.content_id)
         entry = game.manifest.file(request.relative_path)
         if entry is None:
             raise errors.NotFoundByPeer("no such file in this content")
-        async with self._slots.slot():
-            await self._send_range(stream, game, request.relative_path, 0, entry.size)
+        async with self._slots.slot(connection) as slot:
+            await self._send_range(stream, slot, game, request.relative_path, 0, entry.size)
 
     async def _send_game_file_chunk(
-        self, stream: Stream, request: messages.GetGameFileChunk
+        self, connection: Connection, stream: Stream, request: messages.GetGameFileChunk
     ) -> None:
         game = self._offered(request.content_id)
         entry = game.manifest.file(request.relative_path)
@@ -158,19 +174,26 @@ class PeerServer:
             raise errors.NotFoundByPeer("no such file in this content")
         if request.length > entry.chunk_size or request.offset + request.length > entry.size:
             raise errors.Refused("a range beyond the file or larger than a chunk")
-        async with self._slots.slot():
+        async with self._slots.slot(connection) as slot:
             await self._send_range(
-                stream, game, request.relative_path, request.offset, request.length
+                stream, slot, game, request.relative_path, request.offset, request.length
             )
 
     async def _send_range(
-        self, stream: Stream, game: IndexedGame, path: str, offset: int, length: int
+        self,
+        stream: Stream,
+        slot: Slot,
+        game: IndexedGame,
+        path: str,
+        offset: int,
+        length: int,
     ) -> None:
         served = await self._library.open_served(game, path)
         try:
             end = offset + length
             while offset < end:
-                data = await asyncio.to_thread(
+                slot.keep()
+                data = await run_in_thread(
                     served.read, offset, min(UPLOAD_SLICE_BYTES, end - offset)
                 )
                 await stream.send(data)
@@ -182,7 +205,7 @@ class PeerServer:
 
     async def _finish(self, stream: Stream, served: ServedFile) -> None:
         # FIN says that these are the bytes that were hashed, so it waits for this last look.
-        if not await asyncio.to_thread(served.is_unchanged):
+        if not await run_in_thread(served.is_unchanged):
             raise errors.Stale("the file changed while it was sent")
         await stream.send(b"", end=True)
 
@@ -210,18 +233,24 @@ class PeerServer:
         await _send(stream, _refusal(error))
 
 
-def _proven(connection: Connection) -> PeerId:
+def _require_proof(connection: Connection) -> None:
     if connection.peer_id is None:
         raise errors.Refused("expected Challenge and Hello first")
-    return connection.peer_id
 
 
 async def _send(stream: Stream, message: Message) -> None:
-    await stream.send(encode(message), end=True)
+    data = encode(message)
+    slices = 1 + len(data) // UPLOAD_SLICE_BYTES
+    try:
+        async with asyncio.timeout(slices * UPLOAD_SLICE_TIMEOUT_S):
+            await stream.send(data, end=True)
+    except TimeoutError as error:
+        raise errors.Stalled("the answer was not taken in time") from error
 
 
-async def _send_slices(stream: Stream, data: memoryview) -> None:
+async def _send_slices(stream: Stream, data: memoryview, slot: Slot) -> None:
     for start in range(0, len(data), UPLOAD_SLICE_BYTES):
+        slot.keep()
         await stream.send(bytes(data[start : start + UPLOAD_SLICE_BYTES]))
     await stream.send(b"", end=True)
 
@@ -232,6 +261,8 @@ def _refusal(error: errors.LanspreadError) -> Message:
             return messages.Unsupported()
         case errors.NotFoundByPeer():
             return messages.NotFound()
+        case errors.Busy(retry_ms=retry_ms):
+            return messages.Busy(retry_ms=retry_ms)
         case _:
             return messages.Refused(detail=error.message[:500])
 

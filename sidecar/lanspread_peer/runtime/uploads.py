@@ -1,36 +1,104 @@
 """Upload slots: how many requests for game bytes are served at once, and who hears Busy.
 
 As many slots as one downloader has requests out, so that a single downloader fills them; a short
-queue, because a long one only makes the answer late and keeps the downloader from asking others.
+queue for each peer, because a long one only makes the answer late and keeps the downloader from
+asking others. Who gets a slot, and who loses one, is decided in core/upload_queue.py. An upload
+that is not taken at a minimum rate is cut off.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanspread_peer.model.errors import Busy
-from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS, MAX_UPLOADS
+from lanspread_peer.core.upload_queue import Upload, UploadQueue
+from lanspread_peer.model.errors import Busy, Stalled
+from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS, UPLOAD_SLICE_TIMEOUT_S
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire.stream_codes import BUSY_RETRY_MS
+
+# One slot at a time is taken back, so that what waits gets its share within seconds.
+_FAIRNESS_INTERVAL_S = 0.25
+
+
+class Slot:
+    """The right to send, as long as the reader takes what is sent."""
+
+    def __init__(self) -> None:
+        self.granted = asyncio.Event()
+        self.limit = asyncio.timeout(None)
+        self.is_taken_back = False
+        self._is_used = False
+
+    def begin(self) -> None:
+        """The holder is inside `limit` now."""
+        self._is_used = True
+        if self.is_taken_back:
+            self._end_in(0.0)
+        else:
+            self.keep()
+
+    def keep(self) -> None:
+        """A slice is about to be sent, and has its time from now on."""
+        self._end_in(UPLOAD_SLICE_TIMEOUT_S)
+
+    def take_back(self) -> None:
+        """Another one needs the slot."""
+        if self._is_used and not self.is_taken_back:
+            self._end_in(0.0)
+        self.is_taken_back = True
+
+    def _end_in(self, seconds: float) -> None:
+        # Once it has run out, the holder is on its way out, however long it takes.
+        if not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 class UploadSlots:
-    """The slots of one sidecar."""
+    """The slots of one kind of one sidecar."""
 
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(MAX_UPLOADS)
-        self._queued = 0
+    def __init__(self, max_queued: int = MAX_QUEUED_UPLOADS) -> None:
+        self._queue = UploadQueue(max_queued)
+        self._slots: dict[Upload, Slot] = {}
+        self._check: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one slot; raises Busy when the queue is full too."""
-        if self._free.locked() and self._queued >= MAX_QUEUED_UPLOADS:
+    async def slot(self, connection: Connection) -> AsyncIterator[Slot]:
+        """Hold one slot for a proven peer; its holder calls `keep` before each slice.
+
+        Raises Busy when the queue is full too, or another peer needs the slot more, and Stalled
+        when the reader takes a slice too slowly.
+        """
+        assert connection.peer_id is not None
+        upload = Upload(connection.peer_id, connection.address.host, monotonic_s())
+        if not self._queue.add(upload):
             raise Busy(BUSY_RETRY_MS)
-        self._queued += 1
+        slot = self._slots[upload] = Slot()
+        self._grant()
         try:
-            await self._free.acquire()
+            await slot.granted.wait()
+            async with slot.limit:
+                slot.begin()
+                yield slot
+        except TimeoutError as error:
+            if slot.is_taken_back:
+                raise Busy(BUSY_RETRY_MS) from error
+            raise Stalled(f"a slice was not taken in {UPLOAD_SLICE_TIMEOUT_S:g} s") from error
         finally:
-            self._queued -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
+            del self._slots[upload]
+            self._queue.remove(upload)
+            self._grant()
+
+    def _grant(self) -> None:
+        while (upload := self._queue.next()) is not None:
+            self._slots[upload].granted.set()
+        if self._queue.is_waited_for and self._check is None:
+            loop = asyncio.get_running_loop()
+            self._check = loop.call_later(_FAIRNESS_INTERVAL_S, self._be_fair)
+
+    def _be_fair(self) -> None:
+        self._check = None
+        overdue = self._queue.overdue(now=monotonic_s())
+        if overdue is not None:
+            self._slots[overdue].take_back()
+        self._grant()

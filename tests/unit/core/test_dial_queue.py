@@ -58,6 +58,10 @@ def test_one_peers_hints_leave_slots_for_those_of_others() -> None:
     assert len(begun(queue)) == MAX_DIALS_PER_HINTING_PEER
     honest = add(queue, 2, DialRank.HINTED, HONEST)
     assert begun(queue) == honest
+    for wish in honest:
+        queue.remove(wish)
+    again = add(queue, MAX_DIALS_PER_HINTING_PEER, DialRank.HINTED, HONEST)
+    assert begun(queue) == again
 
 
 def test_the_more_urgent_goes_first_when_a_slot_is_free() -> None:

@@ -3,8 +3,11 @@
 import pytest
 
 from lanspread_peer.model.errors import InvalidField
+from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.peer import (
     Address,
+    PeerState,
+    PeerStatus,
     is_link_local_v6,
     is_loopback,
     parse_ip,
@@ -107,3 +110,8 @@ def test_only_a_loopback_address_is_one(host: str, expected: bool) -> None:
 @pytest.mark.parametrize("address", [Address("10.0.0.1", 7), Address("fe80::1%eth0", 7)])
 def test_an_address_reads_back_from_its_text(address: Address) -> None:
     assert Address(*split_host_port(str(address), "peer")) == address
+
+
+def test_of_an_unseen_peer_nothing_but_its_id_is_told() -> None:
+    status = PeerStatus.unseen(PeerId("a" * 52))
+    assert (status.state, status.address, status.blocked) == (PeerState.LOST, None, False)

@@ -1,13 +1,37 @@
-"""Upload slots: so many at once, a short queue, and Busy beyond it."""
+"""Upload slots: so many at once, a short queue, Busy beyond it, and no slot for a slow reader."""
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import cast
 
 import pytest
 
-from lanspread_peer.model.errors import Busy
-from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS, MAX_UPLOADS
+from lanspread_peer.core import upload_queue
+from lanspread_peer.model.errors import Busy, Stalled
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS_PER_PEER, MAX_UPLOADS
+from lanspread_peer.model.peer import Address
+from lanspread_peer.runtime import uploads
 from lanspread_peer.runtime.uploads import UploadSlots
+from lanspread_peer.transport.base import Connection
+from support.values import peer_id
+
+
+class Caller:
+    """As much of a connection as counts here."""
+
+    def __init__(self, number: int) -> None:
+        self.peer_id: PeerId | None = peer_id(number)
+        self.address = Address(f"192.0.2.{number}", 1)
+
+
+def caller(number: int) -> Connection:
+    return cast(Connection, Caller(number))
+
+
+async def hold(stack: AsyncExitStack, slots: UploadSlots, count: int, number: int = 1) -> None:
+    for _ in range(count):
+        await stack.enter_async_context(slots.slot(caller(number)))
 
 
 async def test_beyond_the_slots_and_the_queue_it_is_busy() -> None:
@@ -15,34 +39,34 @@ async def test_beyond_the_slots_and_the_queue_it_is_busy() -> None:
     done = list[int]()
 
     async def queued(number: int) -> None:
-        async with slots.slot():
+        async with slots.slot(caller(1)):
             done.append(number)
 
     async with AsyncExitStack() as held:
-        for _ in range(MAX_UPLOADS):
-            await held.enter_async_context(slots.slot())
-        waiting = [asyncio.ensure_future(queued(n)) for n in range(MAX_QUEUED_UPLOADS)]
+        await hold(held, slots, MAX_UPLOADS)
+        waiting = [asyncio.ensure_future(queued(n)) for n in range(MAX_QUEUED_UPLOADS_PER_PEER)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
-            async with slots.slot():
+            async with slots.slot(caller(1)):
                 raise AssertionError("this is one too many")
         assert done == []
     await asyncio.gather(*waiting)
-    assert done == list(range(MAX_QUEUED_UPLOADS))
+    assert done == list(range(MAX_QUEUED_UPLOADS_PER_PEER))
 
 
 async def test_who_gives_up_waiting_leaves_its_place_in_the_queue() -> None:
     slots = UploadSlots()
 
     async def wait_for_one() -> None:
-        async with slots.slot():
+        async with slots.slot(caller(1)):
             raise AssertionError("there is none")
 
     async with AsyncExitStack() as held:
-        for _ in range(MAX_UPLOADS):
-            await held.enter_async_context(slots.slot())
+        await hold(held, slots, MAX_UPLOADS)
         for _ in range(3):
-            waiting = [asyncio.ensure_future(wait_for_one()) for _ in range(MAX_QUEUED_UPLOADS)]
+            waiting = [
+                asyncio.ensure_future(wait_for_one()) for _ in range(MAX_QUEUED_UPLOADS_PER_PEER)
+            ]
             await asyncio.sleep(0)
             for task in waiting:
                 task.cancel()
@@ -51,9 +75,81 @@ async def test_who_gives_up_waiting_leaves_its_place_in_the_queue() -> None:
 
 async def test_a_failed_upload_frees_its_slot() -> None:
     slots = UploadSlots()
-    for _ in range(MAX_UPLOADS + MAX_QUEUED_UPLOADS + 1):
+    for _ in range(MAX_UPLOADS + MAX_QUEUED_UPLOADS_PER_PEER + 1):
         with pytest.raises(ConnectionError):
-            async with slots.slot():
+            async with slots.slot(caller(1)):
                 raise ConnectionError
-    async with slots.slot():
+    async with slots.slot(caller(1)):
         pass
+
+
+async def test_a_reader_that_takes_a_slice_too_slowly_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD_SLICE_TIMEOUT_S", 0.05)
+    slots = UploadSlots()
+
+    async def send_to_nobody() -> None:
+        async with slots.slot(caller(1)) as slot:
+            slot.keep()
+            await asyncio.Event().wait()
+
+    with pytest.raises(Stalled):
+        await send_to_nobody()
+
+
+async def test_a_reader_that_takes_each_slice_in_time_may_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD_SLICE_TIMEOUT_S", 0.2)
+    slots = UploadSlots()
+    async with slots.slot(caller(1)) as slot:
+        for _ in range(6):
+            slot.keep()
+            await asyncio.sleep(0.05)
+
+
+async def test_another_peer_gets_slots_from_one_that_holds_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload_queue, "UPLOAD_FAIR_WAIT_S", 0.02)
+    monkeypatch.setattr(uploads, "_FAIRNESS_INTERVAL_S", 0.01)
+    slots = UploadSlots()
+    ends = list[str]()
+
+    async def greedy() -> None:
+        try:
+            async with slots.slot(caller(1)):
+                await asyncio.Event().wait()
+        except Busy:
+            ends.append("taken back")
+
+    holders = [asyncio.ensure_future(greedy()) for _ in range(MAX_UPLOADS)]
+    await asyncio.sleep(0)
+    async with AsyncExitStack() as held:
+        for count in range(1, MAX_UPLOADS // 2 + 1):
+            await hold(held, slots, 1, number=2)
+            assert len(ends) == count
+        with pytest.raises(TimeoutError):
+            # Both have as many now.
+            async with asyncio.timeout(0.1):
+                await hold(held, slots, 1, number=2)
+    for holder in holders:
+        holder.cancel()
+    await asyncio.gather(*holders, return_exceptions=True)
+
+
+async def test_a_slot_may_be_taken_back_before_its_holder_began() -> None:
+    slot = uploads.Slot()
+    slot.take_back()
+    slot.take_back()
+
+    async def hold_it() -> None:
+        async with slot.limit:
+            slot.begin()
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await hold_it()
+    slot.keep()
+    assert slot.is_taken_back

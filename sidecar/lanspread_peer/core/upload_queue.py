@@ -1,0 +1,109 @@
+"""Who is served next, and who must make room: fairness among those that ask for game bytes.
+
+A peer alone may use every slot. As soon as others wait, each free slot goes to the peer that has
+the fewest, and who waited too long while another has two more than he takes one of the other's.
+Addresses count likewise with a wider margin, because ids are free and several honest peers may
+share one. Each peer, and each address, has a share of the queue. Invariant: nobody waits while a
+slot is free.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import (
+    MAX_QUEUED_UPLOADS_PER_ADDRESS,
+    MAX_QUEUED_UPLOADS_PER_PEER,
+    MAX_UPLOADS,
+    UPLOAD_FAIR_WAIT_S,
+)
+
+# By so many slots another must be ahead before one of his is taken away.
+_PEER_LEAD = 2
+_ADDRESS_LEAD = MAX_UPLOADS // 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upload:
+    """One request for game bytes, of a proven peer at an address."""
+
+    peer_id: PeerId
+    host: str
+    asked_at: float
+
+
+class UploadQueue:
+    """The uploads that run, and those that wait."""
+
+    def __init__(self, max_queued: int) -> None:
+        self._max_queued = max_queued
+        self._running: dict[Upload, None] = {}
+        self._waiting: dict[Upload, None] = {}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits for a slot."""
+        return bool(self._waiting)
+
+    def add(self, upload: Upload) -> bool:
+        """Let a request wait for a slot; False when there is no place for it in the queue."""
+        if not self._has_place(upload):
+            return False
+        self._waiting[upload] = None
+        return True
+
+    def next(self) -> Upload | None:
+        """Who gets a slot now, or None; it counts as running until it is removed."""
+        if len(self._running) >= MAX_UPLOADS or not self._waiting:
+            return None
+        upload = self._neediest()
+        del self._waiting[upload]
+        self._running[upload] = None
+        return upload
+
+    def remove(self, upload: Upload) -> None:
+        """A request is over, or nobody waits for it any more."""
+        self._running.pop(upload, None)
+        self._waiting.pop(upload, None)
+
+    def overdue(self, *, now: float) -> Upload | None:
+        """The running upload that must make room for one that waited too long, or None."""
+        late = [one for one in self._waiting if now - one.asked_at >= UPLOAD_FAIR_WAIT_S]
+        if not late:
+            return None
+        neediest = self._neediest(late)
+        peers, hosts = self._peers(self._running), self._hosts(self._running)
+        # The oldest of whoever has the most: it is the slowest, or the largest.
+        victim = max(self._running, key=lambda one: (peers[one.peer_id], hosts[one.host]))
+        if peers[victim.peer_id] - peers[neediest.peer_id] >= _PEER_LEAD:
+            return victim
+        victim = max(self._running, key=lambda one: hosts[one.host])
+        return victim if hosts[victim.host] - hosts[neediest.host] >= _ADDRESS_LEAD else None
+
+    def _has_place(self, upload: Upload) -> bool:
+        if len(self._running) < MAX_UPLOADS:
+            return True
+        waiting_of_peer = self._peers(self._waiting)[upload.peer_id]
+        waiting_at_host = self._hosts(self._waiting)[upload.host]
+        return (
+            len(self._waiting) < self._max_queued
+            and waiting_of_peer < MAX_QUEUED_UPLOADS_PER_PEER
+            and waiting_at_host < MAX_QUEUED_UPLOADS_PER_ADDRESS
+        )
+
+    def _neediest(self, among: Iterable[Upload] | None = None) -> Upload:
+        peers, hosts = self._peers(self._running), self._hosts(self._running)
+        # Ties go to who waits longest, as the dictionary keeps the order.
+        return min(
+            self._waiting if among is None else among,
+            key=lambda one: (peers[one.peer_id], hosts[one.host]),
+        )
+
+    @staticmethod
+    def _peers(uploads: Iterable[Upload]) -> Counter[PeerId]:
+        return Counter(one.peer_id for one in uploads)
+
+    @staticmethod
+    def _hosts(uploads: Iterable[Upload]) -> Counter[str]:
+        return Counter(one.host for one in uploads)

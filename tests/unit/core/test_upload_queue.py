@@ -1,0 +1,145 @@
+"""Upload slots are shared fairly: by peer first, then by address, and nobody waits in vain."""
+
+from lanspread_peer.core.upload_queue import Upload, UploadQueue
+from lanspread_peer.model.limits import (
+    MAX_QUEUED_UPLOADS,
+    MAX_QUEUED_UPLOADS_PER_ADDRESS,
+    MAX_QUEUED_UPLOADS_PER_PEER,
+    MAX_UPLOADS,
+    UPLOAD_FAIR_WAIT_S,
+)
+from support.values import peer_id
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+class Party:
+    """Uploads by number of the peer."""
+
+    def __init__(self) -> None:
+        self.queue = UploadQueue(MAX_QUEUED_UPLOADS)
+
+    def ask(self, peer: int, host: str = HERE, *, at: float = 0.0) -> Upload | None:
+        """The request, or None when it was refused; it runs when it may."""
+        upload = Upload(peer_id(peer), host, at)
+        return upload if self.queue.add(upload) else None
+
+    def grant(self) -> list[Upload]:
+        found = []
+        while upload := self.queue.next():
+            found.append(upload)
+        return found
+
+    def fill(self, peer: int, count: int, host: str = HERE) -> list[Upload]:
+        """So many running uploads of one peer."""
+        for _ in range(count):
+            assert self.ask(peer, host)
+        running = self.grant()
+        assert len(running) == count
+        return running
+
+
+def test_a_peer_alone_uses_every_slot_and_one_more_waits() -> None:
+    party = Party()
+    running = party.fill(1, MAX_UPLOADS)
+    waiting = party.ask(1)
+    assert waiting
+    assert party.grant() == []
+    assert party.queue.is_waited_for
+    party.queue.remove(running[0])
+    assert party.grant() == [waiting]
+
+
+def test_the_queue_has_a_share_for_each_peer() -> None:
+    party = Party()
+    party.fill(1, MAX_UPLOADS)
+    for _ in range(MAX_QUEUED_UPLOADS_PER_PEER):
+        assert party.ask(1)
+    assert not party.ask(1)
+    assert party.ask(2)
+
+
+def test_the_queue_has_a_share_for_each_address() -> None:
+    party = Party()
+    party.fill(1, MAX_UPLOADS)
+    for peer in range(2, 2 + MAX_QUEUED_UPLOADS_PER_ADDRESS):
+        assert party.ask(peer)
+    assert not party.ask(99)
+    assert party.ask(99, THERE)
+
+
+def test_the_queue_is_bounded() -> None:
+    party = Party()
+    party.fill(1, MAX_UPLOADS)
+    for peer in range(2, 2 + MAX_QUEUED_UPLOADS):
+        assert party.ask(peer, f"192.0.2.{peer}")
+    assert not party.ask(99, "192.0.2.99")
+
+
+def test_a_free_slot_goes_to_the_peer_that_has_the_fewest() -> None:
+    party = Party()
+    running = party.fill(1, MAX_UPLOADS)
+    greedy, modest = party.ask(1), party.ask(2)
+    assert greedy
+    assert modest
+    party.queue.remove(running[0])
+    assert party.grant() == [modest]
+
+
+def test_between_equal_peers_the_address_with_fewer_goes_first() -> None:
+    party = Party()
+    running = [party.fill(peer, 1)[0] for peer in range(MAX_UPLOADS)]
+    crowd, lonely = party.ask(50, HERE), party.ask(51, THERE)
+    assert crowd
+    assert lonely
+    party.queue.remove(running[0])
+    assert party.grant() == [lonely]
+
+
+def test_who_waits_too_long_gets_the_oldest_slot_of_the_greediest() -> None:
+    party = Party()
+    modest = party.fill(2, 2)
+    greedy = party.fill(1, MAX_UPLOADS - 2)
+    assert party.ask(3, at=10.0)
+    assert party.queue.overdue(now=10.0 + UPLOAD_FAIR_WAIT_S - 0.01) is None
+    assert party.queue.overdue(now=10.0 + UPLOAD_FAIR_WAIT_S) is greedy[0]
+    assert modest
+
+
+def test_no_slot_is_taken_from_who_has_hardly_more() -> None:
+    party = Party()
+    for peer in range(MAX_UPLOADS):
+        party.fill(peer, 1)
+    assert party.ask(50)
+    assert party.queue.overdue(now=100.0) is None
+
+
+def test_who_waits_for_its_own_slots_takes_none_from_itself() -> None:
+    party = Party()
+    party.fill(1, MAX_UPLOADS)
+    party.ask(1)
+    assert party.queue.overdue(now=100.0) is None
+
+
+def test_many_ids_at_one_address_do_not_keep_others_out() -> None:
+    party = Party()
+    running = [party.fill(peer, 1, HERE)[0] for peer in range(MAX_UPLOADS)]
+    assert party.ask(50, THERE)
+    assert party.queue.overdue(now=100.0) is running[0]
+
+
+def test_peers_that_wait_all_end_up_with_equal_shares() -> None:
+    party = Party()
+    party.fill(1, MAX_UPLOADS)
+    counts = {1: MAX_UPLOADS, 2: 0, 3: 0}
+    for _ in range(100):
+        for peer in (2, 3):
+            party.ask(peer)
+        victim = party.queue.overdue(now=100.0)
+        if victim is None:
+            break
+        party.queue.remove(victim)
+        for granted in party.grant():
+            counts[int(granted.peer_id == peer_id(3)) + 2] += 1
+            counts[1] -= 1
+    assert max(counts.values()) - min(counts.values()) <= 2
