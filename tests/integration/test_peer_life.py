@@ -16,8 +16,8 @@ from lanspread_peer.model.events import (
     Warned,
 )
 from lanspread_peer.model.ids import InstanceId
-from lanspread_peer.model.peer import PeerState
-from lanspread_peer.runtime import ping_service
+from lanspread_peer.model.peer import Address, PeerState
+from lanspread_peer.runtime import neighbourhood, ping_service
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport import quic_endpoint
 from lanspread_peer.transport.base import Stream
@@ -122,6 +122,16 @@ async def test_its_own_address_does_not_make_a_sidecar_its_own_peer(party: Party
         await sidecar.add_peer(f"{LOOPBACK}:{port}")
     assert sidecar.peers() == []
     assert party.events(sidecar).of(Warned) == []
+
+
+async def test_addresses_that_come_and_go_are_noticed(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbourhood, "_UPKEEP_INTERVAL_S", 0.05)
+    sidecar = await party.start("sidecar")
+    plugged_in = Address("192.0.2.7", 26789)
+    monkeypatch.setattr(neighbourhood, "listen_addresses", lambda *_: (plugged_in,))
+    await until(lambda: sidecar.status().addresses == (plugged_in,))
 
 
 async def test_adding_nobody_is_an_error(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:

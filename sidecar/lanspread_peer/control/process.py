@@ -8,10 +8,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -60,17 +61,43 @@ def exit_code_of(error: errors.LanspreadError) -> ExitCode:
 
 async def serve(settings: Settings) -> ExitCode:
     """Run a sidecar until it is told to end; errors of the start become exit codes."""
-    try:
-        sidecar = await Sidecar.start(settings)
-    except errors.LanspreadError as error:
-        return _report(error)
-    try:
-        return await _run(sidecar, settings.listen)
-    finally:
-        await sidecar.close()
+    ending = asyncio.Event()
+    with _signals(ending):
+        try:
+            sidecar = await _started(Sidecar.start(settings), ending)
+        except errors.LanspreadError as error:
+            return _report(error)
+        if sidecar is None:
+            return ExitCode.CLEAN
+        try:
+            return await _run(sidecar, settings.listen, ending)
+        finally:
+            await sidecar.close()
 
 
-async def _run(sidecar: Sidecar, listen: str) -> ExitCode:
+async def _started(start: Coroutine[Any, Any, Sidecar], ending: asyncio.Event) -> Sidecar | None:
+    """The sidecar, or None when the process is told to end while a large folder is looked at."""
+    starting = asyncio.ensure_future(start)
+    await _first_of(starting, ending.wait())
+    if not starting.done():
+        _log.info("ending before the start was over")
+        starting.cancel()
+    try:
+        return await starting
+    except asyncio.CancelledError:
+        return None
+
+
+async def _first_of(*waits: Awaitable[object]) -> None:
+    """Waits until one of them is over, and ends those that this made."""
+    tasks = {asyncio.ensure_future(wait): wait for wait in waits}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task, wait in tasks.items():
+        if task is not wait:
+            task.cancel()
+
+
+async def _run(sidecar: Sidecar, listen: str, ending: asyncio.Event) -> ExitCode:
     token = new_token()
     try:
         _remove_leftover(sidecar.state_dir)
@@ -78,11 +105,11 @@ async def _run(sidecar: Sidecar, listen: str) -> ExitCode:
     except errors.LanspreadError as error:
         return _report(error)
     try:
-        with _signals(sidecar), _announced(sidecar, server.address, token):
+        with _announced(sidecar, server.address, token):
             server.set_serving()
             status = sidecar.status()
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
-            await sidecar.wait_shutdown()
+            await _first_of(sidecar.wait_shutdown(), ending.wait())
             _log.info("ending")
             await server.stop(_CALLS_GRACE_S)
     finally:
@@ -114,12 +141,12 @@ def _announced(sidecar: Sidecar, address: str, token: str) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(sidecar: Sidecar) -> Iterator[None]:
+def _signals(ending: asyncio.Event) -> Iterator[None]:
     """SIGINT and SIGTERM ask for the end; Windows has no other way to take them."""
     loop = asyncio.get_running_loop()
 
     def on_signal(*_: object) -> None:
-        loop.call_soon_threadsafe(sidecar.request_shutdown)
+        loop.call_soon_threadsafe(ending.set)
 
     before = {number: signal.signal(number, on_signal) for number in _ENDING_SIGNALS}
     try:

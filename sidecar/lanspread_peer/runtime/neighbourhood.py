@@ -34,7 +34,7 @@ from lanspread_peer.wire.announcement import Announcement
 
 # A library that changes goes on changing for a moment; peers hear of it once.
 _PUSH_DELAY_S = 0.5
-_FORGET_INTERVAL_S = 60.0
+_UPKEEP_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Neighbourhood:
     async def look_for_others(self) -> None:
         """Begin to announce, to browse, and to dial."""
         self._pinned.pin(self._reach.peers)
-        self._tasks.spawn("forget peers", self._forget_peers())
+        self._tasks.spawn("keep up to date", self._keep_up_to_date())
         if self._reach.mdns:
             await self._open_mdns()
 
@@ -263,7 +263,12 @@ class Neighbourhood:
         self._push_timer = None
         self.links.push_digest(self._library_digest())
 
-    async def _forget_peers(self) -> None:
+    async def _keep_up_to_date(self) -> None:
         while True:
-            await asyncio.sleep(_FORGET_INTERVAL_S)
+            await asyncio.sleep(_UPKEEP_INTERVAL_S)
             self._peers.forget_stale(now=monotonic_s())
+            # A cable was plugged in, or the lease of an address ran out.
+            found = await asyncio.to_thread(
+                listen_addresses, self._reach.bind, self._transport.port
+            )
+            self._own = frozenset(found)
