@@ -139,7 +139,8 @@ class Planner:
         allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
         ready = [source for source in admitted if now >= source.rests_until]
         assigned: list[Assignment] = []
-        while ready := [source for source in ready if source.has_room(allowance)]:
+        is_trusted = len(running) <= _MAX_SOURCES_IN_ORDER
+        while ready := [s for s in ready if s.has_room(allowance, is_trusted=is_trusted)]:
             if self._is_full() and now < self._takeover_at:
                 self._theft_at = self._takeover_at
                 break

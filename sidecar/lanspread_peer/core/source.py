@@ -91,13 +91,17 @@ class Source:
         is_held = self.holds is None or contains(self.holds, chunk)
         return is_held and self._tries.get(chunk, 0) < MAX_RETRY_COUNT
 
-    def has_room(self, allowance: int) -> bool:
+    def has_room(self, allowance: int, *, is_trusted: bool) -> bool:
         """Whether another request may go out: fewer than `allowance`, or little data in all.
 
         The second keeps a link busy where chunks are so small that each is over in a round trip.
+        A source that gave nothing yet gets it only when it `is_trusted` all the same, or a crowd
+        that answers nothing would take every request there may be.
         """
         if len(self._requests) < allowance:
             return True
+        if not self.verified_bytes and not is_trusted:
+            return False
         return sum(request.length for request in self._requests.values()) < MAX_CHUNK_BYTES
 
     def finish_in(self, extra_bytes: int, *, now: float) -> float:

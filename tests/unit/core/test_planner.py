@@ -56,6 +56,16 @@ def test_small_chunks_fill_the_limit_of_requests() -> None:
     assert len(chunks_of(assigned, A)) == MAX_REQUESTS_PER_DOWNLOAD // 2
 
 
+def test_a_crowd_that_answers_nothing_leaves_most_requests_to_who_gives() -> None:
+    silent = [PeerId(f"silent-{index}") for index in range(6)]
+    planner = make_planner(400, A, *silent, length=4 * KIB)
+    assigned = planner.assign(now=0.0)
+    assert len(assigned) == 7
+    [first] = chunks_of(assigned, A)
+    planner.received(A, first, now=0.01)
+    assert len(chunks_of(planner.assign(now=0.01), A)) == MAX_REQUESTS_PER_DOWNLOAD - 6
+
+
 def test_few_sources_are_asked_in_order() -> None:
     assigned = make_planner(40, A, B).assign(now=0.0)
     assert [request.chunk for request in assigned] == [0, 1, 2, 3]

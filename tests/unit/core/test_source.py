@@ -47,18 +47,27 @@ def test_it_is_asked_only_for_what_it_holds_and_has_not_failed_on() -> None:
 
 def test_large_chunks_are_held_to_the_allowance() -> None:
     source = make_source()
-    assert source.has_room(1)
+    assert source.has_room(1, is_trusted=True)
     source.sent(0, MAX_CHUNK_BYTES, now=0.0)
-    assert not source.has_room(1)
-    assert source.has_room(2)
+    assert not source.has_room(1, is_trusted=True)
+    assert source.has_room(2, is_trusted=True)
 
 
 def test_small_chunks_go_out_until_one_large_one_is_outstanding() -> None:
     source = make_source()
     for chunk in range(4):
-        assert source.has_room(1)
+        assert source.has_room(1, is_trusted=True)
         source.sent(chunk, MIB, now=0.0)
-    assert not source.has_room(1)
+    assert not source.has_room(1, is_trusted=True)
+
+
+def test_small_chunks_go_out_beyond_the_allowance_only_to_those_that_gave_something() -> None:
+    source = make_source()
+    source.sent(0, 4 * KIB, now=0.0)
+    assert not source.has_room(1, is_trusted=False)
+    assert source.has_room(2, is_trusted=False)
+    source.note_verified(4 * KIB)
+    assert source.has_room(1, is_trusted=False)
 
 
 def test_bytes_beyond_a_chunks_length_count_for_nothing() -> None:
