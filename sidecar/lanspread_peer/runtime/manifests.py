@@ -40,10 +40,10 @@ _log = structlog.get_logger(__name__)
 
 # What a source gets while others wait, by round. The last is enough for the largest manifest at a
 # megabyte a second; a lone source gets it at once, and no call is held longer by anyone.
-_SLICES_S = (3.0, 15.0, 60.0)
+_SLICES_S = (2.0, 15.0, 60.0)
 # A source that did not answer by then may be busy or mean no good: the next one is asked as well.
-_NEXT_SOURCE_AFTER_S = 1.0
-_MAX_SOURCES_AT_ONCE = 4
+_NEXT_SOURCE_AFTER_S = 0.3
+_MAX_SOURCES_AT_ONCE = 6
 # Enough to look through a few games' files again, at several times this size in memory; what a
 # download uses, it holds itself.
 _MAX_KEPT_BYTES = MAX_MANIFEST_BYTES // 2

@@ -18,6 +18,11 @@ from lanspread_peer.runtime.requests import ask
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire import messages
 
+# Asking for a library again waits so many times as long as the last time took, so that a peer
+# that claims to change without end costs a tenth of our time at most; a busy one is asked again.
+_REFRESH_REST_FACTOR = 10.0
+_LONGEST_REFRESH_REST_S = 10.0
+
 _OnTitles = Callable[[frozenset[GameKey]], None]
 
 
@@ -54,6 +59,7 @@ class _Follower:
         self._peers = peers
         self._on_titles = on_titles
         self._liveness = Liveness(now=monotonic_s())
+        self._refresh_at = 0.0
 
     @property
     def is_lost(self) -> bool:
@@ -84,10 +90,18 @@ class _Follower:
             return
 
     async def _refresh_library(self) -> None:
+        if (began := monotonic_s()) < self._refresh_at:
+            return
         known = self._peers.library_digest(self._peer_id)
         offered, self._link.offered_digest = self._link.offered_digest, None
         if not offered or offered == known:
             return
+        await self._ask_for_library(known)
+        now = monotonic_s()
+        rest_s = min(_REFRESH_REST_FACTOR * (now - began), _LONGEST_REFRESH_REST_S)
+        self._refresh_at = now + rest_s
+
+    async def _ask_for_library(self, known: str) -> None:
         try:
             answer = await ask(
                 self._connection,
@@ -135,8 +149,11 @@ class _Follower:
         self._peers.suspected(self._peer_id, self._liveness.pulse is not Pulse.ALIVE)
 
     async def _wait(self) -> None:
+        deadline = self._liveness.next_deadline()
+        if self._link.offered_digest is not None:
+            deadline = min(deadline, self._refresh_at)
         try:
-            async with asyncio.timeout(max(0.0, self._liveness.next_deadline() - monotonic_s())):
+            async with asyncio.timeout(max(0.0, deadline - monotonic_s())):
                 await self._link.woken.wait()
         except TimeoutError:
             return

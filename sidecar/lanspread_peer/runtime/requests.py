@@ -37,7 +37,7 @@ async def ask(
     max_bytes = MAX_ANSWER_BYTES if is_long else MAX_SHORT_ANSWER_BYTES
     try:
         async with asyncio.timeout(timeout_s), _request_stream(connection, request) as stream:
-            answer = decode_answer(await _read_all(stream, max_bytes))
+            answer = await _decode(await _read_all(stream, max_bytes))
     except TimeoutError as error:
         raise errors.Stalled(f"no answer within {timeout_s:g} s") from error
     if isinstance(answer, expected):
@@ -87,6 +87,13 @@ async def _read_all(stream: Stream, max_bytes: int) -> bytes:
             raise errors.MalformedMessage(f"expected an answer of at most {max_bytes} bytes")
         collected += piece
     return bytes(collected)
+
+
+async def _decode(data: bytes) -> Message:
+    if len(data) <= MAX_SHORT_ANSWER_BYTES:
+        return decode_answer(data)
+    # The longest takes a tenth of a second, which would hold the loop.
+    return await asyncio.to_thread(decode_answer, data)
 
 
 def _error_in(answer: Message) -> errors.LanspreadError:
