@@ -15,6 +15,7 @@ from lanspread_peer.model.limits import MAX_ANSWER_BYTES, MIB
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.messages import Message
+from support.forged_manifests import INI, file, lines
 from support.hostile_peer import Answer, HostilePeer, Offer, endless, resetting, saying
 from support.party import AOE2, Party, download, make_game, title, until, wait_sources
 from support.storage_folders import snapshot
@@ -34,18 +35,6 @@ class Forged:
         return ContentId(blake3(self.data).hexdigest())
 
 
-def lines(*entries: dict[str, object]) -> bytes:
-    """A manifest of these entries, canonical in form."""
-    whole = [{"entries": len(entries), "lanspread_manifest": 1}, *entries]
-    return b"".join(msgspec.json.encode(entry, order="sorted") + b"\n" for entry in whole)
-
-
-def file(path: str, data: bytes = b"x", size: int | None = None) -> dict[str, object]:
-    hashes = blake3(data).hexdigest()
-    return {"path": path, "size": len(data) if size is None else size, "hashes": hashes}
-
-
-INI = file("version.ini", b"20240229")
 FORGERIES = {
     "a path out of the folder": lines(file("../evil"), INI),
     "an absolute path": lines(file("/tmp/evil"), INI),

@@ -54,6 +54,7 @@ class HostilePeer:
         self.offers: dict[str, Offer] = {}
         self.digest = ""
         self.name = "hostile"
+        self.bind = LOOPBACK
         self.listen_port = 0
         self.key = key
         self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
@@ -61,11 +62,14 @@ class HostilePeer:
         self.transport: QuicTransport
 
     @classmethod
-    def open(cls, key: ec.EllipticCurvePrivateKey | None = None) -> "HostilePeer":
+    def open(
+        cls, key: ec.EllipticCurvePrivateKey | None = None, *, bind: str = LOOPBACK
+    ) -> "HostilePeer":
         """A peer that listens on a free port, with a new key or another's."""
         peer = cls(key or make_key())
+        peer.bind = bind
         peer.transport = QuicTransport.open(
-            bind=LOOPBACK,
+            bind=bind,
             port=0,
             key=peer.key,
             on_stream=peer._serve,
@@ -77,7 +81,7 @@ class HostilePeer:
     @property
     def address(self) -> Address:
         """Where it listens."""
-        return Address(LOOPBACK, self.transport.port)
+        return Address(self.bind, self.transport.port)
 
     def offer(self, game_id: str, files: Mapping[str, bytes], version: str = "20240229") -> Offer:
         """Offer a game from now on; a new digest says so."""

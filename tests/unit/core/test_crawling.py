@@ -113,6 +113,7 @@ def test_what_only_the_slow_one_holds_goes_on_to_come_from_it() -> None:
     run.add(FAST, holds=range(1, 4000))
     run.go_on(60)
     assert run.asked(DRIP) == {0}
+    assert 0 not in {cut.chunk for cut in run.cut}
 
 
 def test_several_slow_ones_do_not_leave_each_other_behind() -> None:
