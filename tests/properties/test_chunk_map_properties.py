@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -11,6 +11,7 @@ from lanspread_peer.core import chunk_set as sets
 from lanspread_peer.core.chunk_map import MAX_COPIES, ChunkMap, ChunkState
 from lanspread_peer.core.rarity import Rarity
 from lanspread_peer.model.ids import PeerId
+from support.long_form import long_form
 
 PEERS = [PeerId(name) for name in "abcd"]
 NUMBERS = st.sets(st.integers(0, 300))
@@ -75,7 +76,8 @@ class ChunkMapMachine(RuleBasedStateMachine):
         return ChunkState.IN_FLIGHT if self.owners[number] else ChunkState.MISSING
 
 
-TestChunkMapMachine = ChunkMapMachine.TestCase
+TestChunkMapMachine = pytest.mark.scales(ChunkMapMachine.TestCase)
+TestChunkMapMachine.settings = settings(max_examples=long_form(short=100, long=5000))
 
 
 @given(NUMBERS)

@@ -3,6 +3,7 @@
 from functools import partial
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,6 +27,7 @@ from lanspread_peer.model.limits import (
     MIB,
     MIN_CHUNK_BYTES,
 )
+from support.long_form import long_form
 from support.simulated_sources import MB, Answer, AnswerOf, SimulatedDownload, SimulatedSource
 from support.virtual_clock import VirtualClock
 
@@ -180,6 +182,10 @@ class PlannerMachine(RuleBasedStateMachine):
         owners = {peer for peer, chunk in self.requests if chunk == request.chunk}
         assert request.peer not in owners
         assert len(owners) == (1 if request.copy else 0)
+        if request.copy and request.replaces is None:
+            missing = self.planner._map.missing
+            admitted = self.planner._sources.admitted()
+            assert not any(source.askable(missing) for source in admitted), "no endgame yet"
         out = [self.lengths[chunk] for peer, chunk in self.requests if peer == request.peer]
         admitted = self.planner._sources.admitted()
         running = [each for each in admitted if not is_left_behind(each, now=self.now)]
@@ -187,9 +193,9 @@ class PlannerMachine(RuleBasedStateMachine):
         assert len(out) < allowance or sum(out) < MAX_CHUNK_BYTES
 
 
-TestPlannerMachine = PlannerMachine.TestCase
+TestPlannerMachine = pytest.mark.scales(PlannerMachine.TestCase)
 TestPlannerMachine.settings = settings(
-    max_examples=60,
+    max_examples=long_form(short=60, long=3000),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
