@@ -6,6 +6,7 @@ system has no locks.
 """
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -47,10 +48,10 @@ class FolderLock:
             if not self._is_held:
                 return
             self._is_held = False
-            try:
+            # One that cannot be removed, as on a disk that is gone, soon is stale.
+            with suppress(StorageError):
                 self._owner_file.remove()
-            finally:
-                _unlock(self._lock)
+            _unlock(self._lock)
 
 
 def lock_folder(folder: Path, what: str) -> FolderLock:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lanspread_peer.model.errors import StorageError
+from lanspread_peer.model.errors import GameDirGone, StorageError
 from lanspread_peer.model.ids import InstanceId
 from lanspread_peer.model.limits import MAX_STATE_FILE_BYTES
 from lanspread_peer.storage import beneath
@@ -47,6 +47,9 @@ def read(state_dir: Path) -> RuntimeFile | None:
         data = beneath.read_file(state_dir, RUNTIME_FILE, MAX_STATE_FILE_BYTES)
         return msgspec.json.decode(data, type=RuntimeFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    except GameDirGone:
+        # No state folder, no file.
         return None
     except StorageError as error:
         if is_missing(error):

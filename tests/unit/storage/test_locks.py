@@ -145,6 +145,16 @@ def test_a_lock_whose_file_is_gone_is_not_refreshed(tmp_path: Path) -> None:
     held.release()
 
 
+def test_a_lock_on_a_disk_that_is_gone_is_released_all_the_same(tmp_path: Path) -> None:
+    before = open_descriptors()
+    folder = tmp_path / "games"
+    folder.mkdir()
+    held = lock_folder(folder, "game folder")
+    folder.rename(tmp_path / "unmounted")
+    held.release()
+    assert open_descriptors() <= before
+
+
 @pytest.mark.parametrize(
     "code", [errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS]
 )

@@ -70,6 +70,11 @@ def test_only_its_own_file_is_removed(tmp_path: Path) -> None:
     assert read(tmp_path) is None
 
 
+def test_without_a_state_folder_there_is_no_file(tmp_path: Path) -> None:
+    assert read(tmp_path / "missing") is None
+    remove(tmp_path / "missing", MINE)
+
+
 @pytest.mark.parametrize("content", _SENSELESS)
 def test_a_file_that_makes_no_sense_reads_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "runtime.json").write_bytes(content)
