@@ -1,7 +1,6 @@
 """A download, whatever is called on it and in whatever order: the table, one end, true figures.
 
-The steps are the methods of the class that exist; which of them may be taken when, only the
-table of transitions says.
+Which step may be taken when, only the table of transitions says.
 """
 
 import inspect
@@ -18,14 +17,10 @@ from lanspread_peer.model.errors import DownloadFailed
 from support.long_form import long_form
 
 _PATIENCE_S = 60.0
-# All that may change the state. Those that only some versions of the table need come by name too.
-_STEPS = tuple(
-    name
-    for name in (
-        "start", "no_source", "source_found", "pause", "resume", "requeue", "verify", "publish",
-        "finish", "fail", "cancel",
-    )
-    if hasattr(Download, name)
+# All that may change the state.
+_STEPS = (
+    "start", "no_source", "source_found", "pause", "resume", "verify", "publish", "finish", "fail",
+    "cancel",
 )  # fmt: skip
 _ENDS = ("finish", "fail", "cancel")
 # What ends it comes seldom, or few runs would come to anything else.
@@ -37,10 +32,14 @@ _REPEATABLE = {
 }
 
 
-def _step(download: Download, name: str, *, now: float) -> object:
+def _step(download: Download, name: str, *, now: float, on_disk: int = 0) -> object:
     """Call a step with what it takes."""
     method: Callable[..., object] = getattr(download, name)
-    values = {"now": now, "error": DownloadFailed("NO_SOURCE", "nobody is there")}
+    values = {
+        "now": now,
+        "on_disk": on_disk,
+        "error": DownloadFailed("NO_SOURCE", "nobody is there"),
+    }
     wanted = inspect.signature(method).parameters
     return method(**{key: value for key, value in values.items() if key in wanted})
 
@@ -57,11 +56,12 @@ class DownloadMachine(RuleBasedStateMachine):
         self.waiting_since: float | None = None
         self.reused = self.fetched = self.wasted = 0
 
-    @rule(name=st.sampled_from(_OFTEN))
-    def take_a_step(self, name: str) -> None:
+    @rule(name=st.sampled_from(_OFTEN), share=st.floats(0.0, 1.0))
+    def take_a_step(self, name: str, share: float) -> None:
         before = self.download.state
+        on_disk = int(share * self.total)
         try:
-            _step(self.download, name, now=self.now)
+            _step(self.download, name, now=self.now, on_disk=on_disk)
         except ValueError:
             assert self.download.state is before
             return
@@ -71,6 +71,9 @@ class DownloadMachine(RuleBasedStateMachine):
             return
         assert after in TRANSITIONS[before]
         self.states.append(after)
+        if name == "start":
+            self.fetched = min(self.fetched, on_disk)
+            self.reused = on_disk - self.fetched
         self.waiting_since = self.now if after is DownloadState.WAITING else None
 
     @rule(count=st.integers(0, 400))
@@ -107,14 +110,18 @@ class DownloadMachine(RuleBasedStateMachine):
         assert len(ends) <= 1
         assert self.download.state is self.states[-1]
         assert not ends or self.states[-1] is ends[0]
-        assert (self.download.error is not None) == (self.states[-1] is DownloadState.FAILED)
+        if self.download.error is not None:
+            assert self.states[-1] in (DownloadState.FAILED, DownloadState.PAUSED)
+        else:
+            assert self.states[-1] is not DownloadState.FAILED
 
     @invariant()
     def patience_counts_while_it_waits_and_only_then(self) -> None:
         if not hasattr(self, "download"):
             return
         since = self.waiting_since
-        assert self.download.waiting_since == since
+        deadline = None if since is None else since + _PATIENCE_S
+        assert self.download.patience_deadline == deadline
         is_over = since is not None and self.now >= since + _PATIENCE_S
         assert self.download.is_out_of_patience(now=self.now) == is_over
 

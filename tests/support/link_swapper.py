@@ -82,6 +82,12 @@ class _Place:
             if held is not None:
                 os.close(held)
 
+    def restore(self) -> None:
+        """Leave what is real in its place, so that another swapper can begin there."""
+        with suppress(OSError):
+            os.readlink(self._name, dir_fd=self._folder)
+            self.swap()
+
     def _swap_in(self, held: int) -> bool:
         with suppress(FileExistsError):
             os.symlink(self._target, self._other, dir_fd=held)
@@ -105,6 +111,8 @@ def _main() -> None:
         for _ in range(_AT_ONCE):
             # In any order, or some combination of what is real and what a link would be rare.
             swapped += rng.choice(places).swap()
+    for place in places:
+        place.restore()
     print(swapped, flush=True)
 
 
