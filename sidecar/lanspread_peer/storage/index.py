@@ -32,7 +32,10 @@ CREATE TABLE files (
     PRIMARY KEY (game_dir, folder, path)
 ) WITHOUT ROWID
 """
-_BROKEN = frozenset([sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT])
+# SQLITE_ERROR is about a statement, and ours are right for every index that has our tables.
+_BROKEN = frozenset(
+    [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR]
+)
 _T = TypeVar("_T")
 
 
@@ -123,8 +126,8 @@ class Index:
         try:
             try:
                 return work(self._open())
-            except sqlite3.DatabaseError as error:
-                if _code_of(error) not in _BROKEN:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not _is_broken(error):
                     raise
                 self._delete()
                 return work(self._open())
@@ -161,6 +164,15 @@ class Index:
         self._close()
         for suffix in ("", "-wal", "-shm"):
             beneath.remove_file(self._state_dir, INDEX_FILE + suffix)
+
+
+def _is_broken(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
+    if isinstance(error, UnicodeDecodeError):
+        # Of a damaged name, in the very message that complains of it.
+        return True
+    code = _code_of(error)
+    # Without a code it is the module's own complaint, of a text that is no UTF-8.
+    return code in _BROKEN or (code is None and isinstance(error, sqlite3.OperationalError))
 
 
 def _code_of(error: sqlite3.Error) -> int | None:

@@ -86,6 +86,31 @@ def test_an_index_of_another_format_is_built_again(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE files SET path = CAST(x'ed6f' AS TEXT)",
+        "ALTER TABLE files DROP COLUMN hashes",
+        "DROP TABLE files",
+    ],
+)
+def test_an_index_whose_texts_or_tables_are_damaged_is_built_again(
+    tmp_path: Path, damage: str
+) -> None:
+    index = Index(tmp_path)
+    index.replace_rows(GAMES, "aoe2", {"a": ROW})
+    index.close()
+    database = sqlite3.connect(tmp_path / INDEX_FILE)
+    with database:
+        database.execute(damage)
+    database.close()
+    again = Index(tmp_path)
+    assert again.rows_of(GAMES, "aoe2") == {}
+    again.replace_rows(GAMES, "aoe2", {"a": ROW})
+    assert again.rows_of(GAMES, "aoe2") == {"a": ROW}
+    again.close()
+
+
 def test_threads_take_turns(tmp_path: Path) -> None:
     index = Index(tmp_path)
 
