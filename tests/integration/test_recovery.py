@@ -15,7 +15,8 @@ from lanspread_peer.storage.moves import Step
 from lanspread_peer.storage.publish_steps import PublishStep
 from lanspread_peer.storage.records import read_record
 from lanspread_peer.storage.recovery import Outcome, recover
-from lanspread_peer.storage.staging import Staging, remove_staging
+from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.staging_folder import remove_staging
 from support.cuts import Cuts, copy_tree, left_in_own, persons_files, recover_at
 from support.long_form import long_form
 from support.player import NEW, OLD, Player, files_in

@@ -36,7 +36,7 @@ from lanspread_peer.model.ids import DownloadId, GameKey, PeerId, game_key
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.download_run import DownloadRun, Surroundings
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
-from lanspread_peer.storage.staging import remove_staging
+from lanspread_peer.storage.staging_folder import remove_staging
 from lanspread_peer.storage.stagings import keep_for_later, rewrite_staged
 
 _log = structlog.get_logger(__name__)

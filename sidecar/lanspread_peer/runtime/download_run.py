@@ -29,7 +29,8 @@ from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.storage.adopt import adopt
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.publish import publish
-from lanspread_peer.storage.staging import Staging, remove_staging
+from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.staging_folder import remove_staging
 from lanspread_peer.storage.stagings import has_staging, read_stagings
 
 _log = structlog.get_logger(__name__)

@@ -36,7 +36,7 @@ from lanspread_peer.runtime.download_start import accept, find_accepted, finishe
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
-from lanspread_peer.storage.staging import remove_staging
+from lanspread_peer.storage.staging_folder import remove_staging
 from lanspread_peer.storage.stagings import FoundStaging, read_stagings, was_published
 
 

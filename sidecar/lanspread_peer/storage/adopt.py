@@ -20,12 +20,8 @@ from lanspread_peer.storage.game_dir import STAGING_FOLDER
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.positional_file import PositionalFile
 from lanspread_peer.storage.records import unchanged_rows
-from lanspread_peer.storage.staging import (
-    Staging,
-    read_staged,
-    read_staged_manifest,
-    staging_path,
-)
+from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.staging_folder import read_staged, read_staged_manifest, staging_path
 from lanspread_peer.storage.staging_record import read_recorded
 
 

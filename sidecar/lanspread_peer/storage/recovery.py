@@ -27,7 +27,7 @@ from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore
 from lanspread_peer.storage.records import read_record
 from lanspread_peer.storage.roll import Roll, can_roll_forward
 from lanspread_peer.storage.scratch import bury, clear_scratch
-from lanspread_peer.storage.staging import read_staged, staging_path
+from lanspread_peer.storage.staging_folder import read_staged, staging_path
 from lanspread_peer.storage.thing import is_at
 
 

@@ -14,28 +14,30 @@ from threading import Lock
 
 from lanspread_peer.core.chunk_set import ChunkSet, chunk_set, contains, numbers_in
 from lanspread_peer.model.download import StagedDownload
-from lanspread_peer.model.errors import IntegrityError, PeerProtocolError, StorageError
-from lanspread_peer.model.ids import ContentId
+from lanspread_peer.model.errors import IntegrityError, StorageError
 from lanspread_peer.model.limits import (
-    MAX_MANIFEST_BYTES,
     MAX_OPEN_STAGING_FILES,
-    MAX_STAGED_JSON_BYTES,
 )
 from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest, chunk_hash
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import disk_errors
 from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
-from lanspread_peer.storage.journal import journal_path
 from lanspread_peer.storage.open_files import OpenFiles
 from lanspread_peer.storage.positional_file import PositionalFile
 from lanspread_peer.storage.salvage import find_chunks, tells_holes
 from lanspread_peer.storage.scratch import bury, new_scratch_path
 from lanspread_peer.storage.staged_chunks import StagedChunks
 from lanspread_peer.storage.staged_files import StagedFiles, is_program
-from lanspread_peer.storage.staged_json import decode_staged, encode_staged, is_staging_name
+from lanspread_peer.storage.staged_json import encode_staged, is_staging_name
+from lanspread_peer.storage.staging_folder import (
+    read_staged,
+    read_staged_manifest,
+    remove_staging,
+    staging_path,
+)
 from lanspread_peer.storage.staging_record import StagingRecord
-from lanspread_peer.wire.manifest_codec import decode_manifest, encode_manifest
+from lanspread_peer.wire.manifest_codec import encode_manifest
 
 # A disk takes several syncs in one go; of many small files, most time is waiting for it.
 _SYNC_THREADS = 8
@@ -364,39 +366,3 @@ class Staging:
 
 def _is_right(chunk: Chunk, data: memoryview) -> bool:
     return data.nbytes == chunk.length and chunk_hash(data) == chunk.hash
-
-
-def staging_path(name: str) -> str:
-    """Where the staging of that name is, below the game folder."""
-    return f"{STAGING_FOLDER}/{name}"
-
-
-def remove_staging(game_dir: GameDir, name: str) -> None:
-    """Remove what is in the place of a staging that no download uses.
-
-    `name` may be any that a disk has. Raises StorageError when the disk refuses, or a publish that
-    is not ended needs it.
-    """
-    if "/" in name or not name:
-        raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
-    if beneath.stat(game_dir.root, journal_path(name)) is not None:
-        raise StorageError(f"the publish of {name!a} is not ended", errno="EBUSY")
-    bury(game_dir, staging_path(name))
-
-
-def read_staged(game_dir: GameDir, name: str) -> StagedDownload:
-    """What a staging is for; raises IntegrityError or StorageError."""
-    if not is_staging_name(name):
-        raise StorageError(f"{name!a} is no name for staging", errno="EINVAL")
-    path = f"{staging_path(name)}/download.json"
-    return decode_staged(beneath.read_file(game_dir.root, path, MAX_STAGED_JSON_BYTES + 1))
-
-
-def read_staged_manifest(game_dir: GameDir, name: str, content_id: ContentId) -> Manifest:
-    """The manifest of a staging for that content; raises IntegrityError or StorageError."""
-    path = f"{staging_path(name)}/manifest"
-    data = beneath.read_file(game_dir.root, path, MAX_MANIFEST_BYTES + 1)
-    try:
-        return decode_manifest(data, content_id)
-    except PeerProtocolError as error:
-        raise IntegrityError(f"the manifest of {name!a}: {error.message}") from error

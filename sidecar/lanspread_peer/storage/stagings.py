@@ -14,7 +14,7 @@ from lanspread_peer.storage.disk_errors import is_missing
 from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
 from lanspread_peer.storage.records import load_record
 from lanspread_peer.storage.staged_json import encode_staged
-from lanspread_peer.storage.staging import (
+from lanspread_peer.storage.staging_folder import (
     read_staged,
     read_staged_manifest,
     remove_staging,
