@@ -170,12 +170,19 @@ def test_any_k_of_n_hostile_sources_and_callers_stop_nobody(
 @pytest.mark.scales
 @pytest.mark.skipif(not IS_LONG, reason="a measure of speed needs downloads of some length")
 @pytest.mark.timeout(1800)
-def test_honest_traffic_keeps_half_its_speed(tmp_path: Path, alice: SidecarProcess) -> None:
+@pytest.mark.parametrize("kind", ["sources", "callers"])
+def test_honest_traffic_keeps_half_its_speed(
+    tmp_path: Path, alice: SidecarProcess, kind: str
+) -> None:
     shares = []
     for number in range(5):
         alone = fetch(f"alone{number}", tmp_path, alice, [])
         with Crowd(tmp_path / f"crowd{number}") as crowd:
-            others = crowd.add_sources(ALL_SOURCES, alice.games / "aoe2")
+            others: list[str] = []
+            if kind == "sources":
+                others = crowd.add_sources(ALL_SOURCES, alice.games / "aoe2")
+            else:
+                crowd.add_callers([*CALLERS], alice.address)
             beside = fetch(f"beside{number}", tmp_path, alice, others)
         shares.append(alone.seconds / beside.seconds)
     print(json.dumps({"shares_of_speed": [round(share, 2) for share in shares]}))
