@@ -2,11 +2,14 @@
 
 import asyncio
 
+import msgspec
+
+from lanspread_peer.model.events import GamesUpdated
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import encode
 from lanspread_peer.wire.messages import Message
-from support.hostile_peer import HostilePeer, honest
+from support.hostile_peer import HostilePeer, honest, saying
 from support.party import AOE2, Party, address_of, make_game, until, wait_sources
 from support.quic_party import ask
 
@@ -45,3 +48,16 @@ async def test_hints_without_end_make_few_questions(party: Party) -> None:
     restless.offer(AOE2, make_game(1))
     await push(connection, 9)
     await wait_sources(sidecar, 1)
+
+
+async def test_a_library_of_thousands_is_told_in_portions_and_whole(party: Party) -> None:
+    crowded = await party.hostile()
+    offer = crowded.offer(AOE2, make_game(1))
+    lines = [msgspec.structs.replace(offer.line, id=f"game {number}") for number in range(1000)]
+    crowded.answers[messages.ListGames] = saying(messages.Games(crowded.digest, lines))
+    sidecar = await party.start("sidecar", peers=(crowded,))
+    events = party.events(sidecar)
+    await until(lambda: sum(len(each.titles) for each in events.of(GamesUpdated)) >= 1000)
+    told = [shown.id for each in events.of(GamesUpdated) for shown in each.titles]
+    assert sorted(told) == sorted(line.id for line in lines)
+    assert max(len(each.titles) for each in events.of(GamesUpdated)) <= 250
