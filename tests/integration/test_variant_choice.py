@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from lanspread_peer.model import errors
+from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.ids import ContentId
 from lanspread_peer.runtime import variant_choice
 from lanspread_peer.runtime.clock import today
@@ -20,7 +21,7 @@ from support.hostile_peer import (
     saying,
     silent,
 )
-from support.party import AOE2, Party, make_game, title, until, wait_sources
+from support.party import AOE2, Party, download, make_game, title, until, wait_sources
 
 GOOD = make_game(1, version="20240229")
 LATER = make_game(1, version="20240301", seed=2)
@@ -154,3 +155,9 @@ async def test_a_library_of_thousands_with_long_names_is_cut_to_lines(party: Par
     sidecar = await party.start("sidecar", peers=(hostile,))
     await until(lambda: len(sidecar.titles()) == 4096)
     assert max(len(each.name) for each in sidecar.titles()) == 200
+
+
+async def test_a_download_that_names_no_content_takes_the_one_that_is_true(party: Party) -> None:
+    _, sidecar = await poisoned(party, "20240301", bytes=1)
+    status = await download(sidecar)
+    assert (status.state, status.version) == (DownloadState.FINISHED, "20240229")

@@ -21,8 +21,8 @@ from lanspread_peer.model.download import (
     StagedState,
 )
 from lanspread_peer.model.events import DownloadFinished, NoPeersHaveGame, Warned
-from lanspread_peer.model.game import LocalGame, LocalState, Title, Variant
-from lanspread_peer.model.ids import DownloadId, GameKey, game_key
+from lanspread_peer.model.game import LocalState, Title, Variant
+from lanspread_peer.model.ids import DownloadId, GameId, GameKey, game_key
 from lanspread_peer.model.limits import (
     MAX_ACTIVE_DOWNLOADS,
     MAX_KEPT_DOWNLOADS,
@@ -66,8 +66,8 @@ class Downloads:
             if known := self._by_request.get(request.request_id):
                 return self.status(known)
             self._require_idle(key)
-            title, variant = self._choose(request)
-            _, manifest = await self._questions.manifest(title.id, variant.content_id)
+            title = self._title(request.game_id)
+            variant, manifest = await self._choose(title, request)
             # A caller who gives up now has a download nevertheless, and not half of one.
             return await run_to_end(self._accept(request, title, variant, manifest))
 
@@ -158,19 +158,26 @@ class Downloads:
         self._is_closed = True
         await self._tasks.close()
 
-    def _choose(self, request: DownloadRequest) -> tuple[Title, Variant]:
-        title = self._titles.title(game_key(request.game_id))
+    def _title(self, game_id: GameId) -> Title:
+        title = self._titles.title(game_key(game_id))
         if title is None:
-            self._surroundings.emit(NoPeersHaveGame(request.game_id))
-            raise errors.GameNotFound(f"nobody has {request.game_id!r}", game_id=request.game_id)
+            self._surroundings.emit(NoPeersHaveGame(game_id))
+            raise errors.GameNotFound(f"nobody has {game_id!r}", game_id=game_id)
         if not title.variants:
             self._surroundings.emit(NoPeersHaveGame(title.id))
             raise errors.NoPeersHaveGame(f"no peer has {title.id!r}", game_id=title.id)
-        variant = _chosen(title, request)
+        return title
+
+    async def _choose(self, title: Title, request: DownloadRequest) -> tuple[Variant, Manifest]:
+        if request.content_id is None and title.local is None:
+            # The choice is ours, so what the peers say of it must be true.
+            return await self._questions.choice(title)
+        variant = _named(title, request)
         _require_hashed(title)
         if request.paths is None:
             _require_new(title, variant)
-        return title, variant
+        _, manifest = await self._questions.manifest(title.id, variant.content_id)
+        return variant, manifest
 
     async def _accept(
         self, request: DownloadRequest, title: Title, variant: Variant, manifest: Manifest
@@ -293,21 +300,19 @@ def _status_of(entry: DownloadJob | DownloadStatus) -> DownloadStatus:
     return entry.status() if isinstance(entry, DownloadJob) else entry
 
 
-def _chosen(title: Title, request: DownloadRequest) -> Variant:
+def _named(title: Title, request: DownloadRequest) -> Variant:
+    """The variant whose content id the command names, or that completes the game that is here."""
     if request.content_id is None:
-        if title.local is not None:
-            return _completing(title, title.local, choose(title.variants))
-        return choose(title.variants)
+        return _completing(title, choose(title.variants))
     for variant in title.variants:
         if variant.content_id == request.content_id:
             return variant
     raise errors.ContentNotFound("no peer offers this content", content_id=request.content_id)
 
 
-def _completing(title: Title, local: LocalGame, variant: Variant) -> Variant:
-    """The variant when it only brings what the game that is here lacks of it."""
+def _completing(title: Title, variant: Variant) -> Variant:
     _require_new(title, variant)
-    if variant.content_id != local.content_id:
+    if title.local is None or variant.content_id != title.local.content_id:
         raise errors.InvalidField(
             "content_id", "the content id of the update, as the game is here already"
         )
