@@ -93,6 +93,8 @@ async def test_a_block_lasts_over_a_restart_until_it_is_undone(party: Party) -> 
     assert (known.id, known.blocked, known.address) == (peer.peer_id, True, None)
     with pytest.raises(errors.PeerUnreachable, match="blocked"):
         await again.add_peer(str(peer.address))
+    connection = await peer.connect(address_of(again))
+    assert isinstance(await peer.say_hello(connection), messages.Refused)
     assert party.events(again).of(PeerDiscovered) == []
     unblocked = await again.unblock_peer(peer.peer_id)
     assert not unblocked.blocked
