@@ -30,7 +30,11 @@ MINE = {
     "run.sh/inner": b"in the way of a file",
     "game.eti": b"patched by me",
 }
-BEGUN = PublishStep.MAKE_FOLDER
+# With a journal that has something left to say.
+NOT_BEGUN_OR_DONE = (
+    PublishStep.WRITE_JOURNAL,
+    PublishStep.DELETE_DISPLACED,
+)
 
 
 @pytest.fixture
@@ -72,13 +76,18 @@ def test_every_step_has_its_name(cuts: Cuts) -> None:
     expected = set(PublishStep) - {PublishStep.RESPELL, PublishStep.REMOVE_STAGING}
     assert set(cuts.names) == expected
     assert cuts.names[0] is PublishStep.WRITE_JOURNAL
-    tail = [PublishStep.MOVE_VERSION_IN, PublishStep.SYNC_FOLDER, PublishStep.WRITE_INDEX]
-    assert cuts.names[-5:] == [*tail, PublishStep.REMOVE_JOURNAL, PublishStep.DELETE_DISPLACED]
+    assert cuts.names[-5:] == [
+        PublishStep.MOVE_VERSION_IN,
+        PublishStep.SYNC_FOLDER,
+        PublishStep.WRITE_INDEX,
+        PublishStep.REMOVE_JOURNAL,
+        PublishStep.DELETE_DISPLACED,
+    ]
 
 
-def test_a_cut_at_any_step_is_rolled_forward(cuts: Cuts, tmp_path: Path) -> None:
+def test_a_cut_at_any_step_is_rolled_forward(player: Player, cuts: Cuts, tmp_path: Path) -> None:
     for number, root in cuts.taken.items():
-        recovered = recover_at(root, tmp_path / "state" / str(number))
+        recovered = recover_at(root, player.index)
         if cuts.names[number] is PublishStep.WRITE_JOURNAL:
             assert recovered == []
             assert files_in(root / "aoe2") == _old()
@@ -95,24 +104,24 @@ def test_a_cut_at_any_step_is_rolled_forward(cuts: Cuts, tmp_path: Path) -> None
         moved = {path.split("/", 4)[4] for path in each.conflicts}
         assert moved == {"data/more", "run.sh", "game.eti"}
         _assert_done(root, staging=False)
-        assert recover_at(root, tmp_path / "state" / str(number)) == []
+        assert recover_at(root, player.index) == []
 
 
 def test_a_new_file_that_is_lost_rolls_back_to_exactly_the_old_game(
-    cuts: Cuts, tmp_path: Path
+    player: Player, cuts: Cuts, tmp_path: Path
 ) -> None:
     for number, root in cuts.taken.items():
-        if cuts.names[number] in (PublishStep.WRITE_JOURNAL, PublishStep.DELETE_DISPLACED):
+        if cuts.names[number] in NOT_BEGUN_OR_DONE:
             continue
         staged = root / ".lanspread/staging/d2/files/data/more/added"
         place = staged if staged.exists() else root / "aoe2/data/more/added"
         place.unlink()
-        (each,) = recover_at(root, tmp_path / "state" / str(number))
+        (each,) = recover_at(root, player.index)
         assert (each.outcome, each.conflicts) == (Outcome.RESTORED, ())
         assert files_in(root / "aoe2") == _old()
         assert not (root / "aoe2/data/more").is_dir()
         _assert_done(root, staging=True)
-        assert recover_at(root, tmp_path / "state" / str(number)) == []
+        assert recover_at(root, player.index) == []
         _assert_usable(GameDir.open(str(root)), lost="data/more/added")
 
 
@@ -132,10 +141,12 @@ def _assert_usable(game_dir: GameDir, lost: str) -> None:
 
 @pytest.mark.scales
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_cut_in_recovery_is_recovered(cuts: Cuts, tmp_path: Path, lost: bool) -> None:
+def test_a_cut_in_recovery_is_recovered(
+    player: Player, cuts: Cuts, tmp_path: Path, lost: bool
+) -> None:
     seed = random.randrange(10**9)
     chance = random.Random(seed)
-    begun = [n for n, name in enumerate(cuts.names) if name is not PublishStep.WRITE_JOURNAL][:-1]
+    begun = [n for n, name in enumerate(cuts.names) if name not in NOT_BEGUN_OR_DONE]
     for number in chance.sample(begun, long_form(short=4, long=len(begun))):
         root = cuts.taken[number]
         if lost:
@@ -143,22 +154,21 @@ def test_a_cut_in_recovery_is_recovered(cuts: Cuts, tmp_path: Path, lost: bool) 
                 if (root / place).is_file():
                     (root / place).unlink()
         inner = Cuts(root, tmp_path / f"cuts of {number}", lambda _: chance.random() < 0.4)
-        (tmp_path / f"state {number}").mkdir()
-        index = Index(tmp_path / f"state {number}")
-        recover(GameDir.open(str(root)), index, before_step=inner)
-        index.close()
+        recover(GameDir.open(str(root)), player.index, before_step=inner)
         for cut, again in inner.taken.items():
-            recover_at(again, tmp_path / f"state {number}" / str(cut))
+            recover_at(again, player.index)
             if lost:
                 assert files_in(again / "aoe2") == _old(), (seed, number, cut)
             else:
                 _assert_new(again)
             assert persons_files(again, MINE) == set(), (seed, number, cut)
-            assert recover_at(again, tmp_path / f"state {number}" / str(cut)) == []
+            assert recover_at(again, player.index) == []
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_what_a_person_puts_in_the_way_is_set_aside(cuts: Cuts, tmp_path: Path, lost: bool) -> None:
+def test_what_a_person_puts_in_the_way_is_set_aside(
+    player: Player, cuts: Cuts, tmp_path: Path, lost: bool
+) -> None:
     for number, root in cuts.taken.items():
         if cuts.names[number] in (PublishStep.WRITE_JOURNAL, PublishStep.DELETE_DISPLACED):
             continue
@@ -171,7 +181,7 @@ def test_what_a_person_puts_in_the_way_is_set_aside(cuts: Cuts, tmp_path: Path, 
             for place in (".lanspread/staging/d2/files/run.sh", "aoe2/run.sh"):
                 if (root / place).is_file():
                     (root / place).unlink()
-        (each,) = recover_at(root, tmp_path / "state" / str(number))
+        (each,) = recover_at(root, player.index)
         assert each.outcome is not Outcome.STUCK
         is_new = each.outcome is Outcome.PUBLISHED
         assert version.read_bytes() in ((b"2",) if is_new else (b"1", b"9"))
@@ -183,12 +193,14 @@ def test_what_a_person_puts_in_the_way_is_set_aside(cuts: Cuts, tmp_path: Path, 
             assert {p: (root / "aoe2" / p).read_bytes() for p in NEW} == NEW
 
 
-def test_a_folder_or_link_in_the_way_is_set_aside_whole(cuts: Cuts, tmp_path: Path) -> None:
+def test_a_folder_or_link_in_the_way_is_set_aside_whole(
+    player: Player, cuts: Cuts, tmp_path: Path
+) -> None:
     root = _at(cuts, PublishStep.MOVE_IN)
     outside = make_files(tmp_path / "outside", {"canary": b"canary"})
     make_files(root / "aoe2/data/changed", {"inner": b"inner"})
     (root / "aoe2/run.sh").symlink_to(outside / "canary")
-    (each,) = recover_at(root, tmp_path / "state")
+    (each,) = recover_at(root, player.index)
     assert each.outcome is Outcome.PUBLISHED
     _assert_new(root)
     aside = files_in(root / ".lanspread/conflicts/aoe2")
@@ -197,13 +209,15 @@ def test_a_folder_or_link_in_the_way_is_set_aside_whole(cuts: Cuts, tmp_path: Pa
     assert snapshot(outside) == {"canary": b"canary"}
 
 
-def test_files_whose_times_changed_are_known_by_their_bytes(cuts: Cuts, tmp_path: Path) -> None:
+def test_files_whose_times_changed_are_known_by_their_bytes(
+    player: Player, cuts: Cuts, tmp_path: Path
+) -> None:
     root = _at(cuts, PublishStep.MOVE_VERSION_IN)
     for path in NEW:
         for place in (root / ".lanspread/staging/d2/files" / path, root / "aoe2" / path):
             if place.is_file():
                 os.utime(place, (1, 1))
-    (each,) = recover_at(root, tmp_path / "state")
+    (each,) = recover_at(root, player.index)
     assert each.outcome is Outcome.PUBLISHED
     _assert_new(root)
 
@@ -242,16 +256,16 @@ def test_respelled_folders_and_a_kept_version_are_rolled_either_way(
     player.download(player.offer(new), before_named=cuts)
     assert PublishStep.RESPELL in cuts.names
     for number, cut in cuts.taken.items():
-        if cuts.names[number] in (PublishStep.WRITE_JOURNAL, PublishStep.DELETE_DISPLACED):
+        if cuts.names[number] in NOT_BEGUN_OR_DONE:
             continue
         forward = copy_tree(cut, tmp_path / "forward" / str(number))
-        (each,) = recover_at(forward, tmp_path / "states" / str(number))
+        (each,) = recover_at(forward, player.index)
         assert (each.outcome, each.conflicts) == (Outcome.PUBLISHED, ())
         assert files_in(forward / "aoe2") == {**new, "Data/maps/mine": b"mine"}
         for place in (".lanspread/staging/d2/files/Data/maps/more", "aoe2/Data/maps/more"):
             if (cut / place).exists():
                 (cut / place).unlink()
-        (each,) = recover_at(cut, tmp_path / "states" / f"back {number}")
+        (each,) = recover_at(cut, player.index)
         assert (each.outcome, each.conflicts) == (Outcome.RESTORED, ())
         assert files_in(cut / "aoe2") == {**old, "data/Maps/mine": b"mine"}
 
@@ -270,12 +284,14 @@ def test_a_torn_journal_tells_that_nothing_was_begun(player: Player, tmp_path: P
     assert files_in(player.root) == before
 
 
-def test_a_broken_journal_of_a_publish_that_began_loses_nothing(cuts: Cuts, tmp_path: Path) -> None:
+def test_a_broken_journal_of_a_publish_that_began_loses_nothing(
+    player: Player, cuts: Cuts, tmp_path: Path
+) -> None:
     root = _at(cuts, PublishStep.MOVE_IN)
     journal = root / journal_path("d2")
     journal.write_bytes(journal.read_bytes()[:-1])
     before = {**files_in(root)}
-    (each,) = recover_at(root, tmp_path / "state")
+    (each,) = recover_at(root, player.index)
     assert each.outcome is Outcome.STUCK
     assert "torn" in each.reason
     assert files_in(root) == before
@@ -284,7 +300,7 @@ def test_a_broken_journal_of_a_publish_that_began_loses_nothing(cuts: Cuts, tmp_
 
 
 def test_what_cannot_be_carried_out_is_stuck_and_tried_again(
-    cuts: Cuts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    player: Player, cuts: Cuts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = _at(cuts, PublishStep.MOVE_IN)
     before = files_in(root)
@@ -299,11 +315,11 @@ def test_what_cannot_be_carried_out_is_stuck_and_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", rename)
-        (each,) = recover_at(root, tmp_path / "state")
+        (each,) = recover_at(root, player.index)
     assert each.outcome is Outcome.STUCK
     assert "not permitted" in each.reason
     assert set(files_in(root).values()) >= set(before.values())
-    (each,) = recover_at(root, tmp_path / "state")
+    (each,) = recover_at(root, player.index)
     assert each.outcome is Outcome.PUBLISHED
     _assert_new(root)
 

@@ -36,14 +36,9 @@ def copy_tree(source: Path, target: Path) -> Path:
     return target
 
 
-def recover_at(root: Path, state_dir: Path) -> list[Recovered]:
+def recover_at(root: Path, index: Index) -> list[Recovered]:
     """As a start does it."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    index = Index(state_dir)
-    try:
-        return recover(GameDir.open(str(root)), index)
-    finally:
-        index.close()
+    return recover(GameDir.open(str(root)), index)
 
 
 def left_in_own(root: Path) -> set[str]:

@@ -12,7 +12,7 @@ from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath, fold_path
 from lanspread_peer.storage.layout import Layout, Place, joined, name_in, parent
 from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder
-from lanspread_peer.storage.records import RECORDS_FOLDER, record_path
+from lanspread_peer.storage.records import record_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,9 @@ class _Planner:
                 self.steps.append(DropFolder(self._full(place.then)))
 
     def _make_folders(self) -> dict[str, str]:
-        """The manifest's directories, each with its path on disk."""
+        """The manifest's directories, each with its path on disk; new ones are there for good."""
         on_disk = {"": ""}
+        changed = {parent(self.job.folder)}
         for path in self.job.manifest.directories:
             there = self.layout.folders.get(fold_path(path))
             if there is not None:
@@ -139,6 +140,9 @@ class _Planner:
             else:
                 on_disk[path] = joined(on_disk[parent(path)], name_in(path))
                 self._make(self._full(on_disk[path]))
+                changed.add(parent(self._full(on_disk[path])))
+        # Or a power cut could leave a file that was moved in without the folder it is in.
+        self.steps.extend(SyncFolder(folder) for folder in sorted(changed))
         return on_disk
 
     def _move_files_in(self, folders: Mapping[str, str]) -> None:
@@ -154,8 +158,7 @@ class _Planner:
         record = record_path(self.job.folder)
         if self.job.has_old_record:
             self.steps.append(Move(record, self._next_displaced()))
-        self._make_all(RECORDS_FOLDER)
-        self._make(parent(record))
+        self._make_all(parent(record))
         self.steps.append(Move(self.job.staged_record, record))
 
     def _sync_touched(self) -> None:
@@ -180,9 +183,16 @@ class _Planner:
             self.steps.append(MakeFolder(path))
 
     def _make_all(self, path: str) -> None:
+        """Folders of ours on the way to `path`, and their names, for good.
+
+        Or a power cut could leave a file that was moved there without the folder it is in.
+        """
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
-            self._make("/".join(parts[:depth]))
+            folder = "/".join(parts[:depth])
+            if folder not in self._made:
+                self._make(folder)
+                self.steps.append(SyncFolder(parent(folder)))
 
     def _full(self, path: str) -> str:
         return f"{self.job.folder}/{path}"

@@ -98,7 +98,9 @@ class Roll:
             there = thing_at(self._game_dir, folder)
             if there is not None and there.kind is not Kind.FOLDER and parts[0] != OWN_FOLDER:
                 self._set_aside(folder)
-            beneath.make_folder(self._root, folder)
+            if beneath.make_folder(self._root, folder):
+                # Or a power cut could leave what is moved into it without the folder.
+                beneath.sync_folder(self._root, parent(folder))
 
     def _set_aside(self, path: str) -> None:
         if not self._refuge:
@@ -107,7 +109,7 @@ class Roll:
             self._refuge = free_conflicts_folder(self._game_dir, self._journal.folder, taken)
         inner = path.removeprefix(f"{self._journal.folder}/").removeprefix(f"{OWN_FOLDER}/")
         refuge = f"{self._refuge}/{inner}"
-        beneath.make_folders(self._root, parent(refuge))
+        self._make_way(parent(refuge))
         beneath.rename(self._root, path, self._root, refuge)
         self.conflicts.append(refuge)
 
@@ -128,9 +130,7 @@ class Roll:
 
     def _sync_refuges(self) -> None:
         for path in self.conflicts:
-            parts = parent(path).split("/")
-            for depth in range(len(parts)):
-                sync_if_there(self._game_dir, "/".join(parts[: depth + 1]))
+            sync_if_there(self._game_dir, parent(path))
 
 
 def sync_touched(game_dir: GameDir, journal: Journal) -> None:

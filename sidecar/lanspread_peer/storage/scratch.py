@@ -32,6 +32,8 @@ def bury(game_dir: GameDir, path: str) -> None:
         new_place = new_scratch_path(game_dir)
         beneath.rename(game_dir.root, path, game_dir.root, new_place)
         grave = new_place
+        # Or a crash could bring it back to its place with half of it deleted.
+        beneath.sync_folder(game_dir.root, SCRATCH_FOLDER)
     beneath.remove_tree(game_dir.root, grave)
 
 

@@ -227,7 +227,7 @@ def test_a_failed_create_leaves_nothing(
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(DiskFull):
         Staging.create(game_dir, staged_for(manifest_of(FILES)), manifest_of(FILES))
-    assert left[0] == -1
+    assert left[0] < 0
     assert list(game_dir.staging.iterdir()) == []
     assert list((game_dir.own / "scratch").iterdir()) == []
 
