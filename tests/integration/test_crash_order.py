@@ -26,13 +26,13 @@ from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore
 from lanspread_peer.storage.records import already_right, obsolete_files
 from lanspread_peer.storage.recovery import Outcome, recover
 from lanspread_peer.storage.staging import Staging
-from lanspread_peer.storage.stagings import read_stagings, was_published
+from lanspread_peer.storage.stagings import was_published
 from support.cuts import persons_files
 from support.disk_log import DiskLog, logged
 from support.long_form import long_form
 from support.player import OLD, Player, files_in
 from support.power_cut import AllKept, power_cut
-from support.stagings import chunk_data, new_staging
+from support.stagings import chunk_data, new_staging, read_stagings
 from support.storage_folders import make_files
 
 MINE = {
@@ -159,6 +159,7 @@ def _publish(
         keep=already_right(game_dir, "aoe2", manifest, index),
         obsolete=obsolete_files(game_dir, "aoe2", manifest, index),
         index=index,
+        may_replace=True,
         before_step=before_step,
     )
 

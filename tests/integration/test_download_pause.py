@@ -1,14 +1,20 @@
 """Pausing, resuming and going on after a restart: what was fetched once is kept."""
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
 import pytest
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadState
 from lanspread_peer.model.events import DownloadPaused
 from lanspread_peer.model.ids import DownloadId
+from lanspread_peer.runtime import download_job
 from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.storage import publish
+from lanspread_peer.storage.moves import Step, carry_out
 from lanspread_peer.wire import messages
-from support.hostile_peer import HostilePeer
+from support.hostile_peer import HostilePeer, silent
 from support.party import (
     AOE2,
     KIB,
@@ -118,8 +124,8 @@ async def test_a_download_that_ran_goes_on_by_itself_after_a_restart(party: Part
 
 async def test_a_request_id_is_known_after_a_restart(party: Party) -> None:
     source = await party.hostile({AOE2: GAME})
+    source.answers[messages.GetGameFileChunk] = silent
     downloader = await party.downloader(source)
-    source.slow_down(0.02)
     request = DownloadRequest(AOE2, request_id="once")
     first = await downloader.start_download(request)
     downloader = await restarted(party, downloader, source)
@@ -190,3 +196,48 @@ async def test_paused_downloads_of_a_folder_come_with_it(party: Party) -> None:
     mover = await party.start("mover", peers=(source,))
     await mover.set_game_dir(str(party.games("downloader")))
     assert mover.download(download_id).state is DownloadState.PAUSED
+
+
+async def test_a_publish_that_the_disk_cut_is_ended_when_it_is_resumed(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await party.hostile({AOE2: GAME})
+    downloader = await party.downloader(source)
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "carry_out", vanish_half_way)
+        download_id = await start_download(downloader)
+        told = await party.events(downloader).wait_for(DownloadPaused)
+    assert told.download.error_code == "STORAGE"
+    assert not (party.game("downloader") / "version.ini").exists()
+    asked = asked_chunks(source)
+    await downloader.resume_download(download_id)
+    await require_finished(party, downloader, download_id)
+    assert asked_chunks(source) == asked
+
+
+def vanish_half_way(root: Path, steps: Iterable[Step], before_step: Callable[[Step], None]) -> None:
+    """A disk that is gone in the middle of a publish, so that nothing can be put back."""
+    made = list(steps)
+    carry_out(root, made[: len(made) // 2], before_step)
+    raise errors.StorageError("the disk is gone", left="aoe2")
+
+
+async def test_a_cancel_that_the_disk_does_not_take_is_none(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await party.hostile({AOE2: GAME})
+    downloader, download_id = await begun(party, source)
+
+    def refuse(*_: object) -> None:
+        raise errors.GameDirGone("the folder is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download_job, "remove_staging", refuse)
+        with pytest.raises(errors.StorageError):
+            await downloader.cancel_download(download_id)
+    status = downloader.download(download_id)
+    assert (status.state, status.error_code) == (DownloadState.PAUSED, "GAME_DIR_GONE")
+    cancelled = await downloader.cancel_download(download_id)
+    assert cancelled.state is DownloadState.CANCELLED
+    names = await party.events(downloader).final(download_id)
+    assert names == ["DownloadBegan", "DownloadPaused", "DownloadCancelled"]

@@ -6,7 +6,7 @@ import pytest
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState, DownloadStatus
-from lanspread_peer.model.events import DownloadPaused
+from lanspread_peer.model.events import DownloadPaused, Warned
 from lanspread_peer.model.ids import ContentId, DownloadId
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.storage import staging
@@ -144,6 +144,25 @@ async def test_an_update_that_a_disk_refuses_leaves_the_old_game(
     await assert_untouched(party, owner, before, kept_for=(download_id,))
     await owner.resume_download(download_id)
     assert (await wait_done(owner, download_id)).state is DownloadState.FINISHED
+
+
+async def test_a_game_that_a_person_puts_there_meanwhile_is_set_aside_and_not_deleted(
+    party: Party,
+) -> None:
+    source = await party.hostile({AOE2: NEW})
+    source.answers[messages.GetGameFileChunk] = silent
+    downloader = await party.downloader(source)
+    download_id = await start_download(downloader)
+    make_files(party.root / "made", OLD).rename(party.game("downloader"))
+    await until(lambda: downloader.status().game_count == 1)
+    source.answers.clear()
+    assert (await wait_done(downloader, download_id, within=30)).state is DownloadState.FINISHED
+    await party.events(downloader).wait_for(Warned, lambda e: e.code == "FILE_SET_ASIDE")
+    aside = party.games("downloader") / ".lanspread" / "conflicts" / AOE2 / "1"
+    changed = {path for path in OLD if NEW.get(path) not in (None, OLD[path])}
+    assert snapshot(aside).items() >= {path: OLD[path] for path in changed}.items()
+    kept = {path: content for path, content in OLD.items() if path not in changed}
+    assert snapshot(party.game("downloader")).items() >= {**kept, **NEW}.items()
 
 
 async def ended_after(party: Party, owner: Sidecar, cancel_after_s: float) -> DownloadStatus:

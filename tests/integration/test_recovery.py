@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -371,6 +372,7 @@ def test_a_link_in_the_place_of_our_folders_is_not_followed(
     outside = make_files(tmp_path / "outside", {"canary": b"canary"})
     player.game_dir.make_own()
     (player.game_dir.own / folder).symlink_to(outside)
-    with pytest.raises(StorageError):
+    # Without a look at the scratch the game is safe, without one at the journals it may not be.
+    with nullcontext() if folder == "scratch" else pytest.raises(StorageError):
         recover(player.game_dir, player.index)
     assert snapshot(outside) == {"canary": b"canary"}

@@ -8,7 +8,7 @@ import pytest
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadRequest, DownloadState
 from lanspread_peer.model.events import GameDirChanged, ScanFinished
-from lanspread_peer.model.ids import ContentId, GameId
+from lanspread_peer.model.game import Title, Variant
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.storage.game_dir import GameDir
@@ -110,17 +110,14 @@ async def test_a_download_that_is_being_planned_goes_where_the_folder_goes(
 ) -> None:
     downloader = await party.downloader(await party.start("source", {AOE2: GAME}))
     folder = other_folder(party)
-    ask = GameQuestions.manifest
+    choose = GameQuestions.choice
 
-    async def interrupted(
-        questions: GameQuestions, game_id: GameId, content_id: ContentId | None
-    ) -> tuple[ContentId, Manifest]:
-        monkeypatch.setattr(GameQuestions, "manifest", ask)
-        answer = await ask(questions, game_id, content_id)
+    async def interrupted(questions: GameQuestions, title: Title) -> tuple[Variant, Manifest]:
+        chosen = await choose(questions, title)
         await downloader.set_game_dir(str(folder))
-        return answer
+        return chosen
 
-    monkeypatch.setattr(GameQuestions, "manifest", interrupted)
+    monkeypatch.setattr(GameQuestions, "choice", interrupted)
     status = await download(downloader)
     assert status.state is DownloadState.FINISHED
     assert not party.game("downloader").exists()

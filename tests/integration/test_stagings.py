@@ -17,6 +17,7 @@ from support.party import (
     download,
     make_game,
     start_download,
+    until,
     wait_bytes,
     wait_done,
     wait_sources,
@@ -85,7 +86,8 @@ async def test_another_version_that_is_finished_takes_the_place_of_what_was_left
     await downloader.add_peer(str(newer.address))
     await wait_sources(downloader, 1)
     assert (await download(downloader)).state is DownloadState.FINISHED
-    assert await downloader.stagings() == []
+    staging = party.games("downloader") / ".lanspread" / "staging"
+    await until(lambda: list(staging.iterdir()) == [])
 
 
 async def test_what_is_in_use_or_not_there_cannot_be_deleted(party: Party) -> None:

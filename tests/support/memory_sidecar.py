@@ -103,6 +103,7 @@ def staging(name: str, fault: str = "") -> FoundStaging:
         CONTENT_ID,
         Version("20240229"),
         None,
+        None,
         "",
         1_700_000_000.0,
         StagedState.ENDED,

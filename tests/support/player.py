@@ -95,6 +95,7 @@ class Player:
                 keep=right.intersection(entry.path for entry in wanted),
                 obsolete=obsolete_files(self.game_dir, "aoe2", manifest, self.index),
                 index=self.index,
+                may_replace=True,
                 before_step=tell,
             )
         finally:

@@ -9,6 +9,7 @@ from lanspread_peer.model.paths import SafeRelPath, parent_of
 from lanspread_peer.model.version import Version
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.stagings import FoundStaging, look_at_staging, staging_names
 from lanspread_peer.wire.manifest_codec import content_id_of, encode_manifest
 
 
@@ -45,6 +46,7 @@ def staged_for(manifest: Manifest, name: str = "d1", folder: str = "aoe2") -> St
         content_id=content_id_of(encode_manifest(manifest)),
         version=Version("20240229"),
         paths=None,
+        replaces=None,
         request_id="",
         started_at_unix_s=1_700_000_000.5,
         state=StagedState.ACTIVE,
@@ -62,3 +64,8 @@ def new_staging(
     staging = Staging.create(game_dir, staged_for(manifest, name), manifest)
     staging.prepare(manifest.files if files is None else files)
     return staging
+
+
+def read_stagings(game_dir: GameDir) -> list[FoundStaging]:
+    """All about all stagings."""
+    return [look_at_staging(game_dir, name) for name in staging_names(game_dir)]

@@ -47,7 +47,9 @@ class StagedState(Enum):
 class StagedDownload:
     """What a staging is for, so that its download can go on after any stop.
 
-    `folder` is the name on disk of the game's folder; `paths` is None for all files.
+    `folder` is the name on disk of the game's folder; `paths` is None for all files. `replaces` is
+    the content that was there when it was accepted, None when there was no game: what is there in
+    its place later is a person's.
     """
 
     id: DownloadId
@@ -56,6 +58,7 @@ class StagedDownload:
     content_id: ContentId
     version: Version
     paths: tuple[str, ...] | None
+    replaces: ContentId | None
     request_id: str
     started_at_unix_s: float
     state: StagedState

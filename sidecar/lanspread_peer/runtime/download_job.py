@@ -148,7 +148,7 @@ class DownloadJob:
             self._staged,
             self._download,
             self._surroundings,
-            on_tick=self._tell_progress,
+            on_tick=self.tell,
             on_state=self._tell_state,
         )
         self._task = tasks.spawn(f"download {self._staged.game_id}", self._go(self._run))
@@ -159,11 +159,16 @@ class DownloadJob:
             self._run.wake()
 
     async def cancel(self) -> None:
-        """End it, and wait until it has ended; nothing happens when it is over."""
+        """End it, and wait until it has ended; nothing happens when it is over.
+
+        Raises StorageError when the disk keeps what it has; then it is paused.
+        """
         async with self._commanded:
             await self._stop_running(_Stop.CANCEL)
             if not self.is_over:
                 await run_to_end(self._rest_in(DownloadState.CANCELLED))
+            if not self.is_over:
+                raise errors.StorageError("the disk keeps what was downloaded, so it is paused")
 
     async def pause(self) -> None:
         """Stop until `resume`, and wait until it has stopped; raises DownloadEnded."""
@@ -181,6 +186,7 @@ class DownloadJob:
                 return
             await run_to_end(self._write_state(StagedState.ACTIVE))
             self._download.resume()
+            self.tell()
             self._on_rest()
 
     def status(self) -> DownloadStatus:
@@ -243,12 +249,19 @@ class DownloadJob:
     async def _rest_in(
         self, state: DownloadState, error: errors.DownloadFailed | None = None
     ) -> None:
-        """Nothing of it runs any more: make the disk say so, and only then tell."""
+        """Nothing of it runs any more: make the disk say so, and only then tell.
+
+        An end that the disk does not take is none: the next start would go on with the download.
+        """
         try:
             await self._settle_staging(state)
         except errors.StorageError as refusal:
-            # Such as a disk that is gone: the next start finds the staging as it is.
             _log.warning("staging not settled", download=self.id, detail=refusal.message)
+            if state in (DownloadState.CANCELLED, DownloadState.FAILED):
+                state = DownloadState.PAUSED
+                error = errors.DownloadFailed(refusal.reason, refusal.message)
+        if state is self._download.state:
+            return
         self._enter(state, error)
         if self._run is not None:
             for share in self._run.shares(now=monotonic_s()):
@@ -291,7 +304,8 @@ class DownloadJob:
         if self.is_over:
             raise errors.DownloadEnded(f"download {self.id} is over", download_id=self.id)
 
-    def _tell_progress(self) -> None:
+    def tell(self) -> None:
+        """Tell its figures and its state, such as that it is queued."""
         self._surroundings.emit(DownloadProgressed(self.status()))
 
     def _tell_state(self, state: DownloadState) -> None:

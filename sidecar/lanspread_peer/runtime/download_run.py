@@ -7,7 +7,7 @@ if the disk allows; whoever ends the download removes it.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -16,7 +16,7 @@ from lanspread_peer.core.assignment import Share
 from lanspread_peer.core.chunk_set import numbers_in
 from lanspread_peer.core.download import Download
 from lanspread_peer.model import errors
-from lanspread_peer.model.download import DownloadState, StagedDownload, StagedState
+from lanspread_peer.model.download import DownloadState, StagedDownload
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import game_key
 from lanspread_peer.model.manifest import Chunk
@@ -25,13 +25,14 @@ from lanspread_peer.runtime.download_plan import DownloadPlan, make_plan, missin
 from lanspread_peer.runtime.fetching import TICK_S, Fetching, Network, Wanted, make_planner
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.recording import keep_recording
-from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
+from lanspread_peer.runtime.tasks import TaskSet, raise_if_cancelled, run_in_thread, run_to_end
 from lanspread_peer.storage.adopt import adopt
 from lanspread_peer.storage.index import Index
+from lanspread_peer.storage.journal import has_journal
 from lanspread_peer.storage.publish import publish
+from lanspread_peer.storage.recovery import Outcome, recover_one
 from lanspread_peer.storage.staging import Staging
-from lanspread_peer.storage.staging_folder import remove_staging
-from lanspread_peer.storage.stagings import has_staging, read_stagings
+from lanspread_peer.storage.stagings import has_staging
 
 _log = structlog.get_logger(__name__)
 
@@ -92,6 +93,8 @@ class DownloadRun:
             ) from error
 
     async def _run(self) -> None:
+        if await self._ends_earlier_publish():
+            return
         staging = await run_in_thread(Staging.reopen, self._game_dir, self._name)
         try:
             plan = await run_in_thread(self._prepare, staging)
@@ -103,13 +106,37 @@ class DownloadRun:
             await run_in_thread(self._game_dir.require_space, missing)
             await self._fetch(plan, staging)
             self._download.verify()
-            await run_in_thread(staging.record)
+            await run_in_thread(_record_all, staging)
             self._download.publish()
             await run_to_end(self._publish(plan, staging))
         except BaseException:
             await run_to_end(self._keep(staging))
             raise
         await run_to_end(self._discard(staging))
+
+    async def _ends_earlier_publish(self) -> bool:
+        """Whether the disk refused in the middle of a publish, and now that is finished.
+
+        Nothing may touch the staging before its journal is gone. Raises StorageError.
+        """
+        if not await run_in_thread(has_journal, self._game_dir, self._name):
+            return False
+        recovered = await run_to_end(
+            run_in_thread(recover_one, self._game_dir, self._name, self._surroundings.index)
+        )
+        if recovered is not None:
+            tell_set_aside(recovered.conflicts, self._surroundings.emit)
+        if recovered is None or recovered.outcome is Outcome.RESTORED:
+            raise_if_cancelled()
+            return False
+        if recovered.outcome is Outcome.STUCK:
+            raise errors.StorageError(recovered.reason)
+        self._download.start(on_disk=self._download.total_bytes, now=monotonic_s())
+        self._on_state(DownloadState.RUNNING)
+        self._download.verify()
+        self._download.publish()
+        self._surroundings.library.request_rescan()
+        return True
 
     def _prepare(self, staging: Staging) -> DownloadPlan:
         plan = make_plan(self._game_dir, self._surroundings.index, self._staged, staging.manifest)
@@ -181,12 +208,16 @@ class DownloadRun:
             keep=plan.kept,
             obsolete=await run_in_thread(plan.obsolete, index),
             index=index,
+            may_replace=self._may_replace(),
         )
-        for conflict in result.conflicts:
-            self._surroundings.emit(
-                Warned("FILE_SET_ASIDE", f"a file in the way was moved to {conflict}")
-            )
+        tell_set_aside(result.conflicts, self._surroundings.emit)
         self._surroundings.library.request_rescan()
+
+    def _may_replace(self) -> bool:
+        """Whether what is there is still what the command was about."""
+        local = self._surroundings.library.local_game(game_key(self._staged.game_id))
+        replaces = self._staged.replaces
+        return local is not None and replaces is not None and local.content_id == replaces
 
     async def _keep(self, staging: Staging) -> None:
         try:
@@ -199,19 +230,22 @@ class DownloadRun:
     async def _discard(self, staging: Staging) -> None:
         try:
             await run_in_thread(staging.discard)
-            await run_in_thread(self._remove_superseded)
         except errors.StorageError as error:
             # Whether the download worked does not depend on it; the next start finds it.
             _log.warning("staging not removed", download=self._staged.id, detail=error.message)
 
-    def _remove_superseded(self) -> None:
-        """What earlier tries at this game have left is of no use now that it is here."""
-        key = game_key(self._staged.game_id)
-        for found in read_stagings(self._game_dir):
-            staged = found.staged
-            is_ended = staged is not None and staged.state is StagedState.ENDED
-            if staged is not None and is_ended and game_key(staged.game_id) == key:
-                remove_staging(self._game_dir, found.name)
+
+def _record_all(staging: Staging) -> None:
+    staging.record()
+    if any(True for _ in staging.missing_chunks()):
+        # A sync that failed while the last chunks came; what was written before it is lost.
+        raise errors.DiskFailure("the disk lost what was written to it")
+
+
+def tell_set_aside(conflicts: Iterable[str], emit: Callable[[Event], None]) -> None:
+    """Tell where files of a person were moved to."""
+    for conflict in conflicts:
+        emit(Warned("FILE_SET_ASIDE", f"a file in the way was moved to {conflict}"))
 
 
 async def _record(staging: Staging, fetching: Fetching) -> None:

@@ -22,7 +22,7 @@ from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.records import read_record
 from lanspread_peer.storage.staging import Staging
-from lanspread_peer.storage.stagings import FoundStaging, read_stagings
+from lanspread_peer.storage.stagings import FoundStaging, look_at_staging, read_all_staged
 
 
 def accept(
@@ -68,7 +68,7 @@ def find_accepted(game_dir: GameDir, found: FoundStaging) -> AcceptedDownload | 
 
 def finished_status(game_dir: GameDir, staged: StagedDownload) -> DownloadStatus:
     """A download whose publish a kill interrupted, and which recovery finished."""
-    manifest = read_record(game_dir, staged.folder)
+    manifest = read_record(game_dir, game_dir.folder_of(staged.game_id) or staged.folder)
     files = select_files(manifest, staged.paths) if manifest else ()
     total_bytes = _total(files)
     return DownloadStatus(
@@ -91,13 +91,13 @@ def finished_status(game_dir: GameDir, staged: StagedDownload) -> DownloadStatus
 
 
 def _earlier_try(game_dir: GameDir, staged: StagedDownload) -> FoundStaging | None:
-    for found in read_stagings(game_dir):
-        earlier = found.staged
-        if earlier is None or found.fault or earlier.state is not StagedState.ENDED:
-            continue
+    for name, earlier in read_all_staged(game_dir).items():
         is_same_game = game_key(earlier.game_id) == game_key(staged.game_id)
-        if is_same_game and earlier.content_id == staged.content_id:
-            return found
+        is_same = is_same_game and earlier.content_id == staged.content_id
+        if is_same and earlier.state is StagedState.ENDED:
+            found = look_at_staging(game_dir, name)
+            if not found.fault:
+                return found
     return None
 
 

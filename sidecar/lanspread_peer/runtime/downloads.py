@@ -12,10 +12,13 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 from weakref import WeakValueDictionary
 
+import structlog
+
 from lanspread_peer.core.version_choice import choose
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import (
     DownloadRequest,
+    DownloadState,
     DownloadStatus,
     StagedDownload,
     StagedState,
@@ -36,8 +39,17 @@ from lanspread_peer.runtime.download_start import accept, find_accepted, finishe
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
+from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.staging_folder import remove_staging
-from lanspread_peer.storage.stagings import FoundStaging, read_stagings, was_published
+from lanspread_peer.storage.stagings import (
+    FoundStaging,
+    look_at_staging,
+    read_all_staged,
+    staging_names,
+    was_published,
+)
+
+_log = structlog.get_logger(__name__)
 
 
 class Downloads:
@@ -78,13 +90,12 @@ class Downloads:
         """
         for staged in published:
             await self._tell_finished(staged)
-        stagings = await run_in_thread(read_stagings, self._surroundings.library.game_dir)
-        for found in sorted(stagings, key=_age):
+        staged_by_name = await run_in_thread(read_all_staged, self._game_dir)
+        for name, staged in sorted(staged_by_name.items(), key=_age):
             try:
-                await self._restore(found)
+                await self._restore(name, staged)
             except errors.LanspreadError as error:
-                detail = f"{found.name}: {error.message}"
-                self._surroundings.emit(Warned("STAGING_UNUSABLE", detail))
+                self._surroundings.emit(Warned("STAGING_UNUSABLE", f"{name}: {error.message}"))
         self._begin_next()
 
     async def cancel(self, download_id: DownloadId) -> DownloadStatus:
@@ -116,16 +127,15 @@ class Downloads:
 
     async def stagings(self) -> list[FoundStaging]:
         """What downloads that are over have left on disk, by name; raises StorageError."""
-        found = await run_in_thread(read_stagings, self._surroundings.library.game_dir)
-        used = {job.staging_name for job in self._jobs}
-        return sorted((each for each in found if each.name not in used), key=lambda e: e.name)
+        names = await self._left_names()
+        return [await run_in_thread(look_at_staging, self._game_dir, name) for name in names]
 
     async def delete_staging(self, name: str) -> None:
         """Delete one of those; raises StagingNotFound or StorageError."""
         async with self._accepting:
-            if all(found.name != name for found in await self.stagings()):
+            if name not in await self._left_names():
                 raise errors.StagingNotFound(f"nothing was left under {name!a}", name=name)
-            await run_in_thread(remove_staging, self._surroundings.library.game_dir, name)
+            await run_in_thread(remove_staging, self._game_dir, name)
 
     @property
     def active(self) -> list[DownloadId]:
@@ -189,6 +199,7 @@ class Downloads:
             variant.content_id,
             variant.version,
             request.paths,
+            title.local.content_id if title.local else None,
             request.request_id,
             unix_s(),
             StagedState.ACTIVE,
@@ -200,34 +211,37 @@ class Downloads:
                 raise errors.TooManyDownloads(f"there are {MAX_ACTIVE_DOWNLOADS} downloads already")
             accepted = await run_in_thread(
                 accept,
-                self._surroundings.library.game_dir,
+                self._game_dir,
                 self._surroundings.index,
                 staged,
                 manifest,
                 reserved_bytes=sum(job.missing_bytes for job in self._jobs),
             )
             job = self._add(accepted)
+        job.tell()
         self._begin_next()
         return job.status()
 
-    async def _restore(self, found: FoundStaging) -> None:
-        game_dir = self._surroundings.library.game_dir
-        was_finished = await run_in_thread(was_published, game_dir, found)
-        if was_finished and found.staged is not None:
-            await self._tell_finished(found.staged)
-            await run_in_thread(remove_staging, game_dir, found.name)
+    async def _restore(self, name: str, staged: StagedDownload) -> None:
+        if staged.state is StagedState.ENDED:
             return
-        accepted = await run_in_thread(find_accepted, game_dir, found)
+        found = await run_in_thread(look_at_staging, self._game_dir, name)
+        if await run_in_thread(was_published, self._game_dir, found):
+            await self._tell_finished(staged)
+            await run_in_thread(remove_staging, self._game_dir, name)
+            return
+        accepted = await run_in_thread(find_accepted, self._game_dir, found)
         if accepted is None or len(self._jobs) >= MAX_ACTIVE_DOWNLOADS:
             return
-        if all(job.key != game_key(accepted.staged.game_id) for job in self._jobs):
+        if all(job.key != game_key(staged.game_id) for job in self._jobs):
             self._add(accepted)
 
     async def _tell_finished(self, staged: StagedDownload) -> None:
         """A kill came between the end of this download and the word of it."""
-        game_dir = self._surroundings.library.game_dir
-        status = await run_in_thread(finished_status, game_dir, staged)
+        status = await run_in_thread(finished_status, self._game_dir, staged)
         self._downloads[staged.id] = status
+        if staged.request_id:
+            self._by_request[staged.request_id] = staged.id
         self._surroundings.emit(DownloadFinished(status))
 
     def _add(self, accepted: AcceptedDownload) -> DownloadJob:
@@ -278,6 +292,30 @@ class Downloads:
 
     def _ended(self, status: DownloadStatus) -> None:
         self._downloads[status.id] = status
+        if status.state is DownloadState.FINISHED and not self._is_closed:
+            self._tasks.spawn("remove superseded", self._remove_superseded(status))
+
+    async def _remove_superseded(self, finished: DownloadStatus) -> None:
+        """What earlier tries at this game have left is of no use now that it is here."""
+        key = game_key(finished.game_id)
+        async with self._accepting:
+            try:
+                found = await run_in_thread(read_all_staged, self._game_dir)
+                for name, staged in found.items():
+                    if staged.state is StagedState.ENDED and game_key(staged.game_id) == key:
+                        await run_in_thread(remove_staging, self._game_dir, name)
+            except errors.StorageError as error:
+                # It stays in the list of what was left.
+                _log.warning("staging not removed", game=finished.game_id, detail=error.message)
+
+    async def _left_names(self) -> list[str]:
+        used = {job.staging_name for job in self._jobs}
+        names = await run_in_thread(staging_names, self._game_dir)
+        return [name for name in names if name not in used]
+
+    @property
+    def _game_dir(self) -> GameDir:
+        return self._surroundings.library.game_dir
 
     def _entry(self, download_id: DownloadId) -> DownloadJob | DownloadStatus:
         entry = self._downloads.get(download_id)
@@ -292,8 +330,8 @@ class Downloads:
         return entry
 
 
-def _age(found: FoundStaging) -> float:
-    return found.staged.started_at_unix_s if found.staged else 0.0
+def _age(item: tuple[str, StagedDownload]) -> float:
+    return item[1].started_at_unix_s
 
 
 def _status_of(entry: DownloadJob | DownloadStatus) -> DownloadStatus:

@@ -20,6 +20,7 @@ from lanspread_peer.model.events import (
     DownloadEvent,
     DownloadFailedEvent,
     DownloadFinished,
+    DownloadPaused,
     DownloadProgressed,
     DownloadResumed,
     DownloadWaiting,
@@ -143,7 +144,7 @@ class EventHub:
         match event:
             case DownloadFinished() | DownloadFailedEvent() | DownloadCancelled():
                 log.end_level(_progress_of(event))
-            case DownloadBegan() | DownloadWaiting() | DownloadResumed():
+            case DownloadBegan() | DownloadWaiting() | DownloadResumed() | DownloadPaused():
                 log.drop_level(_progress_of(event))
             case ScanFinished():
                 log.drop_level(_SCAN)

@@ -26,7 +26,7 @@ from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
-from lanspread_peer.runtime.download_run import Surroundings
+from lanspread_peer.runtime.download_run import Surroundings, tell_set_aside
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
 from lanspread_peer.runtime.fetching import Network
@@ -243,10 +243,7 @@ class Sidecar:
                 self.events.emit(Warned("PUBLISH_STUCK", f"{game}: {each.reason}"))
             else:
                 self.events.emit(Warned("PUBLISH_RECOVERED", f"{game} was {each.outcome.value}"))
-            for conflict in each.conflicts:
-                self.events.emit(
-                    Warned("FILE_SET_ASIDE", f"a file in the way was moved to {conflict}")
-                )
+            tell_set_aside(each.conflicts, self.events.emit)
         published = (each.staged for each in recovered if each.outcome is Outcome.PUBLISHED)
         return [staged for staged in published if staged is not None]
 

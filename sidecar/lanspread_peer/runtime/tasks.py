@@ -47,6 +47,13 @@ async def run_to_end(work: Awaitable[_Result]) -> _Result:
     return task.result()
 
 
+def raise_if_cancelled() -> None:
+    """Raises CancelledError when a cancel came during `run_to_end` and was not too late."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class TaskSet:
     """The background tasks of one owner."""
 

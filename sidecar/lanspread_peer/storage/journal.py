@@ -135,6 +135,11 @@ def journal_names(game_dir: GameDir) -> list[str]:
         raise
 
 
+def has_journal(game_dir: GameDir, name: str) -> bool:
+    """Whether the publish of a staging has begun and is not ended; raises StorageError."""
+    return beneath.stat(game_dir.root, journal_path(name)) is not None
+
+
 def journal_path(name: str) -> str:
     """Where the journal of a staging is, below the game folder."""
     return f"{JOURNAL_FOLDER}/{name}"

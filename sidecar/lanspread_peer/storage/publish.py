@@ -15,6 +15,7 @@ from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.conflicts import free_conflicts_folder
+from lanspread_peer.storage.disk_errors import is_missing
 from lanspread_peer.storage.game_dir import DISPLACED_FOLDER, GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.journal import (
@@ -32,6 +33,7 @@ from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore
 from lanspread_peer.storage.records import already_right, own_files, read_record, record_path
 from lanspread_peer.storage.roll import sync_touched
 from lanspread_peer.storage.scratch import bury
+from lanspread_peer.storage.staged_json import is_staging_name
 from lanspread_peer.storage.staging import Staging
 
 
@@ -52,10 +54,12 @@ def publish(
     keep: Collection[SafeRelPath],
     obsolete: Collection[str],
     index: Index,
+    may_replace: bool,
     before_step: BeforeStep = ignore_step,
 ) -> PublishResult:
     """Make the staged `files` the game, and leave those in `keep` where they are.
 
+    `may_replace` tells that a game without a record is to be replaced; else it is all a person's.
     `folder` is the name on disk of the game's folder, existing or not; `obsolete` comes from
     `obsolete_files`, `keep` from `already_right`; one of `files` and `keep` has version.ini.
     `before_step` is told each step before it is done. The staging is closed, and the caller
@@ -63,8 +67,8 @@ def publish(
     at any moment leaves a journal that `recover` rolls forward or back.
 
     Raises IntegrityError when a file to publish or to keep is not right, else StorageError,
-    DiskFull or AccessDenied; after any of them the game folder is as it was, unless metadata `left`
-    names what could not be put back.
+    DiskFull or AccessDenied; after any of them the game folder is as it was, unless the journal is
+    still there: then `recover_one` must end it.
     """
     _require_no_journal(game_dir, folder)
     _require_complete(staging, files)
@@ -78,7 +82,7 @@ def publish(
         manifest=manifest,
         files=files,
         keep=keep,
-        own=own_files(game_dir, folder, index).keys(),
+        own=own_files(game_dir, folder, index, may_replace=may_replace).keys(),
         obsolete=obsolete,
         old_record=read_record(game_dir, folder),
         has_old_record=beneath.stat(game_dir.root, record_path(folder)) is not None,
@@ -92,9 +96,7 @@ def publish(
     before_step(PublishStep.WRITE_JOURNAL, None)
     write_journal(game_dir, journal)
     _carry_out(game_dir, journal, before_step)
-    # From here on the game is published, and neither a cache nor a left-over can undo that.
-    with suppress(StorageError):
-        finish_publish(game_dir, journal, manifest, index, before_step)
+    finish_publish(game_dir, journal, manifest, index, before_step)
     return PublishResult(plan.conflicts)
 
 
@@ -133,10 +135,20 @@ def _carry_out(game_dir: GameDir, journal: Journal, before_step: BeforeStep) -> 
 
 def _require_no_journal(game_dir: GameDir, folder: str) -> None:
     for name in journal_names(game_dir):
-        with suppress(IntegrityError):
-            if game_key(read_journal(game_dir, name).folder) != game_key(folder):
-                continue
-        raise StorageError("an earlier publish of this game could not be ended", journal=name)
+        if is_staging_name(name) and _may_be_of(game_dir, name, folder):
+            raise StorageError("an earlier publish of this game could not be ended", journal=name)
+
+
+def _may_be_of(game_dir: GameDir, name: str, folder: str) -> bool:
+    try:
+        return game_key(read_journal(game_dir, name).folder) == game_key(folder)
+    except IntegrityError:
+        return True
+    except StorageError as error:
+        # That of another game, whose publish has just ended.
+        if is_missing(error):
+            return False
+        raise
 
 
 def _require_complete(staging: Staging, files: Sequence[FileEntry]) -> None:

@@ -88,16 +88,19 @@ def obsolete_files(game_dir: GameDir, folder: str, manifest: Manifest, index: In
     )
 
 
-def own_files(game_dir: GameDir, folder: str, index: Index) -> dict[str, FileRow]:
+def own_files(
+    game_dir: GameDir, folder: str, index: Index, *, may_replace: bool
+) -> dict[str, FileRow]:
     """The rows, by path on disk, of files that an update may replace.
 
     They are unchanged since they were hashed, and, after a download, what was downloaded. A file
-    that a person changed is his, even when it has been hashed since. Raises StorageError.
+    that a person changed is his, even when it has been hashed since; without a record all files
+    are, unless `may_replace`. Raises StorageError.
     """
     record = read_record(game_dir, folder)
     rows = unchanged_rows(game_dir, folder, index)
     if record is None:
-        return rows
+        return rows if may_replace else {}
     return {path: row for path, row in rows.items() if _is_in(record, path, row)}
 
 

@@ -6,6 +6,7 @@ one can recover. What cannot be ended now keeps its journal, loses nothing, and 
 start.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +18,7 @@ from lanspread_peer.storage.game_dir import CONFLICTS_FOLDER, DISPLACED_FOLDER, 
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.journal import (
     Journal,
+    has_journal,
     journal_names,
     journal_path,
     read_journal,
@@ -66,17 +68,19 @@ def recover(
     """
     found = []
     for name in journal_names(game_dir):
-        each = _recover(game_dir, name, index, before_step)
+        each = recover_one(game_dir, name, index, before_step=before_step)
         if each is not None:
             found.append(each)
     _remove_left_overs(game_dir)
     return found
 
 
-def _recover(
-    game_dir: GameDir, name: str, index: Index, before_step: BeforeStep
+def recover_one(
+    game_dir: GameDir, name: str, index: Index, *, before_step: BeforeStep = ignore_step
 ) -> Recovered | None:
-    """None when the publish had not begun."""
+    """End the publish of one staging, or None when it had not begun; raises StorageError."""
+    if not has_journal(game_dir, name):
+        return None
     staged = _staged(game_dir, name)
     try:
         journal = read_journal(game_dir, name)
@@ -132,7 +136,10 @@ def _staged(game_dir: GameDir, name: str) -> StagedDownload | None:
 
 
 def _remove_left_overs(game_dir: GameDir) -> None:
-    """Displaced files whose journal is gone, and scratch."""
+    """Displaced files whose journal is gone, and scratch.
+
+    What the disk refuses to remove, such as a program that runs, harms nobody until the next start.
+    """
     try:
         displaced = beneath.list_folder(game_dir.root, DISPLACED_FOLDER)
     except StorageError as error:
@@ -142,5 +149,7 @@ def _remove_left_overs(game_dir: GameDir) -> None:
     kept = set(journal_names(game_dir))
     for name, _ in displaced:
         if name not in kept:
-            bury(game_dir, f"{DISPLACED_FOLDER}/{name}")
-    clear_scratch(game_dir)
+            with suppress(StorageError):
+                bury(game_dir, f"{DISPLACED_FOLDER}/{name}")
+    with suppress(StorageError):
+        clear_scratch(game_dir)

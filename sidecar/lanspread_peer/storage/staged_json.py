@@ -33,6 +33,7 @@ class _StagedJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_id: str
     version: str
     paths: tuple[str, ...] | None
+    replaces: str | None
     request_id: str
     started_at_unix_s: float
     state: StagedState
@@ -53,6 +54,7 @@ def encode_staged(staged: StagedDownload) -> bytes:
             content_id=staged.content_id,
             version=staged.version,
             paths=staged.paths,
+            replaces=staged.replaces,
             request_id=staged.request_id,
             started_at_unix_s=staged.started_at_unix_s,
             state=staged.state,
@@ -72,6 +74,7 @@ def decode_staged(data: bytes) -> StagedDownload:
         if fault:
             raise IntegrityError(f"download.json: expected {fault}")
         content_id = parse_content_id(raw.content_id)
+        replaces = None if raw.replaces is None else parse_content_id(raw.replaces)
         game_id = parse_game_id(raw.game_id)
     except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidField) as error:
         raise IntegrityError(f"download.json: {error}") from error
@@ -81,6 +84,7 @@ def decode_staged(data: bytes) -> StagedDownload:
         folder=raw.folder,
         content_id=content_id,
         version=Version(raw.version),
+        replaces=replaces,
         paths=raw.paths,
         request_id=raw.request_id,
         started_at_unix_s=raw.started_at_unix_s,

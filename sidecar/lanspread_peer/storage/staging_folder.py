@@ -7,7 +7,7 @@ from lanspread_peer.model.limits import MAX_MANIFEST_BYTES, MAX_STAGED_JSON_BYTE
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.game_dir import STAGING_FOLDER, GameDir
-from lanspread_peer.storage.journal import journal_path
+from lanspread_peer.storage.journal import has_journal
 from lanspread_peer.storage.scratch import bury
 from lanspread_peer.storage.staged_json import decode_staged, is_staging_name
 from lanspread_peer.wire.manifest_codec import decode_manifest
@@ -26,7 +26,7 @@ def remove_staging(game_dir: GameDir, name: str) -> None:
     """
     if "/" in name or not name:
         raise StorageError(f"{name!a} is no name of a staging", errno="EINVAL")
-    if beneath.stat(game_dir.root, journal_path(name)) is not None:
+    if has_journal(game_dir, name):
         raise StorageError(f"the publish of {name!a} is not ended", errno="EBUSY")
     bury(game_dir, staging_path(name))
 

@@ -3,6 +3,7 @@
 All that is found is told, broken or not, and nothing is removed.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lanspread_peer.core.chunk_set import numbers_in
@@ -37,15 +38,26 @@ class FoundStaging:
     fault: str
 
 
-def read_stagings(game_dir: GameDir) -> list[FoundStaging]:
-    """All stagings by name, those in use too; raises StorageError when they cannot be listed."""
+def staging_names(game_dir: GameDir) -> list[str]:
+    """The names of all stagings, those in use too, in order; raises StorageError."""
     try:
-        names = sorted(name for name, _ in beneath.list_folder(game_dir.root, STAGING_FOLDER))
+        return sorted(name for name, _ in beneath.list_folder(game_dir.root, STAGING_FOLDER))
     except StorageError as error:
         if is_missing(error):
             return []
         raise
-    return [_look_at(game_dir, name) for name in names]
+
+
+def read_all_staged(game_dir: GameDir) -> dict[str, StagedDownload]:
+    """What each staging is for that can be read, by name; looks at nothing else of them.
+
+    Raises StorageError when they cannot be listed.
+    """
+    found = {}
+    for name in staging_names(game_dir):
+        with suppress(IntegrityError, StorageError):
+            found[name] = read_staged(game_dir, name)
+    return found
 
 
 def has_staging(game_dir: GameDir, name: str) -> bool:
@@ -61,7 +73,7 @@ def was_published(game_dir: GameDir, found: FoundStaging) -> bool:
     staged = found.staged
     if staged is None or _has(game_dir, f"{staging_path(found.name)}/manifest"):
         return False
-    record = load_record(game_dir, staged.folder)
+    record = load_record(game_dir, game_dir.folder_of(staged.game_id) or staged.folder)
     return record is not None and record.content_id == staged.content_id
 
 
@@ -73,13 +85,16 @@ def rewrite_staged(game_dir: GameDir, name: str, staged: StagedDownload) -> None
 
 def keep_for_later(game_dir: GameDir, name: str, staged: StagedDownload) -> None:
     """Keep a staging for another try, unless nothing is recorded in it; raises StorageError."""
-    if _look_at(game_dir, name).recorded_bytes:
+    found = look_at_staging(game_dir, name)
+    # What cannot be read now may be whole.
+    if found.recorded_bytes or found.fault:
         rewrite_staged(game_dir, name, staged)
     else:
         remove_staging(game_dir, name)
 
 
-def _look_at(game_dir: GameDir, name: str) -> FoundStaging:
+def look_at_staging(game_dir: GameDir, name: str) -> FoundStaging:
+    """All about one staging, broken or not; takes as long as its files are many."""
     staged = None
     disk_bytes = recorded_bytes = 0
     try:

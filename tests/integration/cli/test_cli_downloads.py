@@ -108,7 +108,8 @@ async def test_what_failed_downloads_left_is_listed_and_deleted_by_name(
         "d7",
         "d9",
     ]
-    result = await run(state_dir, "clean", "d8")
+    result = await run(state_dir, "clean", "d8", "d9")
+    assert result.stdout == "d9: deleted\n"
     assert (result.exit_code, "STAGING_NOT_FOUND" in result.stderr) == (1, True)
     assert (await run(state_dir, "clean", "--all")).exit_code == 0
     assert sidecar.left_behind == []

@@ -8,6 +8,7 @@ from lanspread_peer.model.errors import InvalidField, ResumeTokenExpired
 from lanspread_peer.model.events import (
     DownloadBegan,
     DownloadFinished,
+    DownloadPaused,
     DownloadProgressed,
     DownloadWaiting,
     Event,
@@ -152,16 +153,22 @@ async def test_nothing_is_told_of_a_download_after_its_end(hub: EventHub) -> Non
     assert await read_all(subscription) == [DownloadBegan(status), finished]
 
 
-async def test_progress_older_than_a_change_of_state_is_not_told(hub: EventHub) -> None:
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(DownloadWaiting, DownloadState.WAITING), (DownloadPaused, DownloadState.PAUSED)],
+)
+async def test_progress_older_than_a_change_of_state_is_not_told(
+    hub: EventHub, kind: type[DownloadWaiting | DownloadPaused], state: DownloadState
+) -> None:
     subscription = hub.subscribe()
     status = download_status(1)
-    waiting = DownloadWaiting(replace(status, state=DownloadState.WAITING))
+    changed = kind(replace(status, state=state))
     hub.emit(DownloadProgressed(status))
-    hub.emit(waiting)
+    hub.emit(changed)
     hub.emit(ScanProgressed(GameId("aoe2"), 1, 2, None))
     hub.emit(ScanFinished(1, 2))
     hub.emit(PeerCountUpdated(1))
-    assert await read_all(subscription) == [waiting, ScanFinished(1, 2), PeerCountUpdated(1)]
+    assert await read_all(subscription) == [changed, ScanFinished(1, 2), PeerCountUpdated(1)]
 
 
 async def test_a_large_update_is_told_in_parts_that_fit_a_message(hub: EventHub) -> None:

@@ -139,6 +139,7 @@ def _publish(
         keep=keep,
         obsolete=(),
         index=player.index,
+        may_replace=True,
     )
 
 

@@ -16,8 +16,7 @@ from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.scratch import clear_scratch
 from lanspread_peer.storage.staging import Staging
-from lanspread_peer.storage.stagings import read_stagings
-from support.stagings import chunk_data, manifest_of, new_staging, staged_for
+from support.stagings import chunk_data, manifest_of, new_staging, read_stagings, staged_for
 from support.storage_folders import make_files, make_game_dir, open_descriptors, snapshot
 
 FILES = {

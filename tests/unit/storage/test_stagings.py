@@ -7,8 +7,7 @@ from lanspread_peer.model.errors import StorageError
 from lanspread_peer.model.limits import KIB, MIB
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.staging_folder import remove_staging
-from lanspread_peer.storage.stagings import read_stagings
-from support.stagings import chunk_data, manifest_of, new_staging, staged_for
+from support.stagings import chunk_data, manifest_of, new_staging, read_stagings, staged_for
 from support.storage_folders import make_files, make_game_dir, snapshot
 
 FILES = {"big.eti": b"x" * MIB, "version.ini": b"1"}

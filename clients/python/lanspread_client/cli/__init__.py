@@ -182,10 +182,18 @@ def clean(state_dir: Path | None, names: tuple[str, ...], *, is_all: bool) -> No
     """Delete what failed downloads have left: NAME as `stagings` lists it."""
     if bool(names) == is_all:
         raise click.UsageError("name what to delete, or say --all")
+    kept: list[LanspreadError] = []
     with SyncClient.connect(state_dir) as client:
         for name in names or [staging.name for staging in client.list_stagings()]:
-            client.delete_staging(name)
-            click.echo(f"{plain(name)}: deleted")
+            try:
+                client.delete_staging(name)
+            except LanspreadError as error:
+                # One that cannot be deleted keeps nobody from deleting the others.
+                kept.append(error)
+            else:
+                click.echo(f"{plain(name)}: deleted")
+    if kept:
+        raise kept[0]
 
 
 @main.command()
