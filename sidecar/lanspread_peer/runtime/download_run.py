@@ -9,6 +9,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -35,6 +37,8 @@ from lanspread_peer.storage.staging import Staging
 from lanspread_peer.storage.stagings import has_staging
 
 _log = structlog.get_logger(__name__)
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class DownloadRun:
             return
         staging = await run_in_thread(Staging.reopen, self._game_dir, self._name)
         try:
-            plan = await run_in_thread(self._prepare, staging)
+            plan = await self._in_thread(partial(self._prepare, staging))
             self._download.start(on_disk=_bytes_on_disk(plan, staging), now=monotonic_s())
             self._on_state(DownloadState.RUNNING)
             await self._take_from_disk(plan, staging)
@@ -138,37 +142,44 @@ class DownloadRun:
         self._surroundings.library.request_rescan()
         return True
 
-    def _prepare(self, staging: Staging) -> DownloadPlan:
+    def _prepare(self, staging: Staging, is_cancelled: Callable[[], bool]) -> DownloadPlan:
         plan = make_plan(self._game_dir, self._surroundings.index, self._staged, staging.manifest)
-        staging.prepare(plan.fetched_files)
+        staging.prepare(plan.fetched_files, is_cancelled)
         return plan
 
     async def _take_from_disk(self, plan: DownloadPlan, staging: Staging) -> None:
         """What needs no network, with figures told while it goes on."""
-        stop = threading.Event()
         loop = asyncio.get_running_loop()
 
         def on_chunk(chunk: Chunk) -> None:
             loop.call_soon_threadsafe(self._download.reused, chunk.length)
 
-        def take() -> None:
-            staging.salvage(is_cancelled=stop.is_set, on_chunk=on_chunk)
+        def take(is_cancelled: Callable[[], bool]) -> None:
+            staging.salvage(is_cancelled=is_cancelled, on_chunk=on_chunk)
             adopt(
                 staging,
                 plan.folder,
                 self._surroundings.index,
-                is_cancelled=stop.is_set,
+                is_cancelled=is_cancelled,
                 on_chunk=on_chunk,
             )
 
-        taking = asyncio.ensure_future(run_in_thread(take))
+        await self._in_thread(take)
+
+    async def _in_thread(self, work: Callable[[Callable[[], bool]], _Result]) -> _Result:
+        """The result of work that asks whether it is cancelled, with figures told meanwhile."""
+        stop = threading.Event()
+        working = asyncio.ensure_future(run_in_thread(work, stop.is_set))
         try:
-            while not taking.done():
-                await asyncio.wait({taking}, timeout=TICK_S)
+            while not working.done():
+                await asyncio.wait({working}, timeout=TICK_S)
                 self._on_tick()
+            return working.result()
         finally:
             stop.set()
-            await run_to_end(taking)
+            await run_to_end(asyncio.wait({working}))
+            # Seen, even when a cancel has made it nobody's business.
+            working.exception()
 
     async def _fetch(self, plan: DownloadPlan, staging: Staging) -> None:
         wanted = Wanted(

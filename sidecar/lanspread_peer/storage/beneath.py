@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lanspread_peer.model.errors import StorageError
 from lanspread_peer.storage.disk_errors import disk_errors, is_missing, storage_error
+from lanspread_peer.storage.durable import sync_descriptor
 
 if sys.platform == "win32":
     from lanspread_peer.storage import beneath_windows as _system
@@ -131,7 +132,7 @@ def write_file(root: Path, path: str, data: bytes, *, mode: int = FILE_MODE) -> 
         try:
             with disk_errors(f"write {name!a}"):
                 _write_all(descriptor, data)
-                os.fsync(descriptor)
+                sync_descriptor(descriptor)
         finally:
             os.close(descriptor)
         rename(root, temporary, root, path, replace=True)

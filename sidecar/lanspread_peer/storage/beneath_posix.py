@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lanspread_peer.model.paths import fold_path
 from lanspread_peer.storage.disk_errors import require_root
+from lanspread_peer.storage.durable import sync_descriptor
 
 assert sys.platform != "win32"
 
@@ -130,4 +131,4 @@ def remove_tree(root: Path, parts: Sequence[str]) -> None:
 
 def sync_folder(root: Path, parts: Sequence[str]) -> None:
     with _held(root, parts) as held:
-        os.fsync(held)
+        sync_descriptor(held)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from lanspread_peer.storage.clone import clone_range
+from lanspread_peer.storage.durable import sync_descriptor
 
 
 class PositionalFile:
@@ -74,7 +75,7 @@ class PositionalFile:
         with self._lock:
             descriptor = os.dup(self._open_descriptor())
         try:
-            os.fsync(descriptor)
+            sync_descriptor(descriptor)
         finally:
             os.close(descriptor)
 

@@ -4,9 +4,10 @@ No lock of its own: staging has one.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from stat import S_ISREG
 
+from lanspread_peer.model.errors import StorageError
 from lanspread_peer.model.manifest import FileEntry
 from lanspread_peer.model.paths import SafeRelPath, parent_of
 from lanspread_peer.storage import beneath
@@ -59,12 +60,19 @@ class StagedFiles:
         status = beneath.stat(self._root, self.path_of(entry.path))
         return status is not None and S_ISREG(status.st_mode) and status.st_size == entry.size
 
-    def add(self, files: Sequence[FileEntry], absent: Sequence[FileEntry]) -> None:
+    def add(
+        self,
+        files: Sequence[FileEntry],
+        absent: Sequence[FileEntry],
+        is_cancelled: Callable[[], bool],
+    ) -> None:
         """Add files, of which those in `absent` are made; raises StorageError."""
         for folder in _folders(absent):
             if beneath.make_folder(self._root, self.path_of(folder)):
                 self._unsynced_folders.add(self.path_of(folder).rpartition("/")[0])
         for entry in absent:
+            if is_cancelled():
+                raise StorageError("stopped before all files were made", errno="ECANCELED")
             self._make(entry)
         for entry in files:
             self._entries[entry.path] = entry

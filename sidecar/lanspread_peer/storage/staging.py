@@ -156,8 +156,12 @@ class Staging:
             beneath.write_file(self.game_dir.root, path, encode_staged(staged))
             self._staged = staged
 
-    def prepare(self, files: Sequence[FileEntry]) -> None:
+    def prepare(
+        self, files: Sequence[FileEntry], is_cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         """Make those files that are missing, in full size and taking no room.
+
+        `is_cancelled` is asked before each is made; it then ends with a StorageError.
 
         They are files of the manifest, of any call before too. What the record says of files that
         are there in full size is verified and recorded from now on. Raises DiskFull, AccessDenied
@@ -173,7 +177,7 @@ class Staging:
             if gone:
                 # Before there is an empty file again that the record would be true of by its size.
                 self._record.replace(self._record.chunks & ~gone)
-            self._files.add(files, absent)
+            self._files.add(files, absent, is_cancelled)
             with self._lock:
                 numbers = [number for numbers in named.values() for number in numbers]
                 self._chunks.add_recorded([self.manifest.chunk(number) for number in numbers])

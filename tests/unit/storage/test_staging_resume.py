@@ -286,3 +286,23 @@ def test_any_stops_cost_only_what_was_not_recorded(game_dir: GameDir) -> None:
     staging = _reopened(game_dir)
     assert staging.verified == ALL, seed
     staging.discard()
+
+
+def test_preparing_can_be_stopped_and_goes_on_later(game_dir: GameDir) -> None:
+    files = {f"file{number}": b"x" for number in range(5)}
+    manifest = manifest_of({**files, "version.ini": b"20240229"})
+    staging = Staging.create(game_dir, staged_for(manifest), manifest)
+    asked = 0
+
+    def is_cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    with pytest.raises(StorageError):
+        staging.prepare(manifest.files, is_cancelled)
+    folder = game_dir.root / staging.folder / "files"
+    assert len(list(folder.iterdir())) == 2
+    staging.prepare(manifest.files)
+    assert {path.name for path in folder.iterdir()} == {entry.path for entry in manifest.files}
+    staging.discard()
