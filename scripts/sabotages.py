@@ -223,4 +223,76 @@ SABOTAGES = (
         "_ROOT_GONE = frozenset([errno.ENODEV])",
         (f"{_UNIT}/storage/test_disk_errors.py",),
     ),
+    Sabotage(
+        "chunks are recorded before their bytes are synced",
+        f"{_PACKAGE}/storage/staging.py",
+        "failures = self._sync_files(sorted({chunk.file.path for chunk in chunks}))",
+        "failures: dict[SafeRelPath, StorageError] = {}",
+        (f"{_UNIT}/storage/test_staging_sync.py",),
+    ),
+    Sabotage(
+        "names are not synced between the steps of a publish",
+        f"{_PACKAGE}/storage/moves.py",
+        "beneath.sync_folder(root, self.path)",
+        "pass",
+        (f"{_UNIT}/storage/test_publish_failures.py",),
+    ),
+    Sabotage(
+        "a journal may move anything anywhere",
+        f"{_PACKAGE}/storage/journal.py",
+        'if not is_known and not _has_business(path, name, folder, is_move=raw.does == "move"):',
+        "if False:",
+        (f"{_UNIT}/storage/test_journal.py",),
+    ),
+    Sabotage(
+        "a publish is rolled forward without one of its files",
+        f"{_PACKAGE}/storage/roll.py",
+        "    return all(\n",
+        "    return True or all(\n",
+        (
+            "tests/integration/test_recovery.py"
+            "::test_a_new_file_that_is_lost_rolls_back_to_exactly_the_old_game",
+        ),
+    ),
+    Sabotage(
+        "bytes that are copied on the disk are not looked at",
+        f"{_PACKAGE}/storage/staging.py",
+        "            if not _is_right(chunk, data):\n                return False\n",
+        "",
+        (f"{_UNIT}/storage/test_adopt.py",),
+    ),
+    Sabotage(
+        "a changed file of a sealed game passes for the one that was downloaded",
+        f"{_PACKAGE}/storage/hasher.py",
+        "return entry is not None and entry.size == file.size and entry.hashes == hashes",
+        "return True",
+        (f"{_UNIT}/storage/test_sealed_content.py",),
+    ),
+    Sabotage(
+        "a game that a person put there during a download is deleted",
+        f"{_PACKAGE}/storage/records.py",
+        "return rows if may_replace else {}",
+        "return rows",
+        (
+            "tests/integration/test_download_update.py"
+            "::test_a_game_that_a_person_puts_there_meanwhile_is_set_aside_and_not_deleted",
+        ),
+    ),
+    Sabotage(
+        "a run goes on over a publish that is not ended",
+        f"{_PACKAGE}/runtime/download_run.py",
+        "if not await run_in_thread(has_journal, self._game_dir, self._name):",
+        "if True:",
+        (
+            "tests/integration/test_download_pause.py"
+            "::test_a_publish_that_the_disk_cut_is_ended_when_it_is_resumed",
+        ),
+    ),
+    Sabotage(
+        "a liar is asked again in the next download",
+        f"{_PACKAGE}/runtime/fetching.py",
+        "if not self._network.liars.is_dropped(peer)",
+        "if True",
+        ("tests/integration/test_liars_stay_dropped.py",),
+    ),
 )
