@@ -9,7 +9,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -105,9 +105,13 @@ class Carol:
     def ask_for_new(self) -> None:
         """Ask for the new version; the answer may not come before the kill does."""
         self.sidecar.wait_for_sources("aoe2", 1)
-        with self.sidecar.client() as client, suppress(LanspreadError):
+        with self.sidecar.client() as client:
             [variant] = client.get_game("aoe2").game.variants
-            client.download_game_files("aoe2", content_id=variant.content_id)
+            try:
+                client.download_game_files("aoe2", content_id=variant.content_id)
+            except LanspreadError as error:
+                if error.reason != "NO_ANSWER":
+                    raise
 
     def kill_after(self, seconds: float, context: str) -> None:
         time.sleep(seconds)

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import psutil
 
-from lanspread.peer.v1.types_pb2 import Download, Status
+from lanspread.peer.v1.types_pb2 import LOCAL_STATE_INDEXING, Download, Status
 from lanspread_client import LanspreadError, SyncClient, read_runtime_file
 from lanspread_client.connection import FINAL_STATES
 from lanspread_peer.control.listen import remove_private_socket
@@ -176,11 +176,16 @@ class SidecarProcess:
         return json.loads(answer.stdout)
 
     def wait_for_sources(self, game: str, count: int) -> None:
-        """Wait until so many peers are seen to have the game."""
+        """Wait until so many peers are seen to have the game, and what is here of it is hashed."""
 
         def look() -> bool:
             with self.client() as client:
-                return any(g.id == game and g.peer_count == count for g in client.list_games())
+                return any(
+                    each.id == game
+                    and each.peer_count == count
+                    and each.local.state != LOCAL_STATE_INDEXING
+                    for each in client.list_games()
+                )
 
         wait_for(f"{count} sources of {game}", look)
 
