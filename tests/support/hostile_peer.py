@@ -53,6 +53,7 @@ class HostilePeer:
         self.accepted: list[Connection] = []
         self.offers: dict[str, Offer] = {}
         self.digest = ""
+        self._announced = 0
         self.name = "hostile"
         self.bind = LOOPBACK
         self.listen_port = 0
@@ -89,6 +90,15 @@ class HostilePeer:
         self.offers[game_id] = made
         self.digest = f"{len(self.offers):064x}"
         return made
+
+    async def announce(self, offers: Mapping[str, Offer]) -> None:
+        """Offer exactly these games from now on, and tell so to whoever called."""
+        self.offers = dict(offers)
+        self._announced += 1
+        self.digest = f"{1000 + self._announced:064x}"
+        for connection in self.accepted:
+            if not connection.is_closed:
+                await ask(connection, encode(messages.Ping(self.digest)))
 
     def offered(self, content_id: str) -> Offer:
         """The offer with this content."""

@@ -106,7 +106,7 @@ class Fetching:
         self._requests: dict[tuple[PeerId, int], asyncio.Task[None]] = {}
         self._connections: dict[PeerId, Connection] = {}
         self._woken = asyncio.Event()
-        self._whole_files: set[SafeRelPath] = set()
+        self._whole_files: dict[SafeRelPath, _WholeFile] = {}
         self._whole_tries: Counter[tuple[PeerId, SafeRelPath]] = Counter()
         self._storage_error: errors.StorageError | None = None
         self._forgiven_at = monotonic_s()
@@ -165,7 +165,7 @@ class Fetching:
                 self._connections[peer] = used
             elif used is not connection:
                 del self._connections[peer]
-                self.planner.remove_source(peer, now=now)
+                self._remove_source(peer, now)
         for peer, live_one in live.items():
             if live_one is None or peer in self._connections:
                 continue
@@ -173,6 +173,13 @@ class Fetching:
                 self._connections[peer] = live_one
                 self._hosts[peer] = live_one.address.host
                 self.planner.add_source(peer, now=now)
+
+    def _remove_source(self, peer: PeerId, now: float) -> None:
+        self.planner.remove_source(peer, now=now)
+        # One that is still connected could drip on, and each request holds a buffer.
+        self._cut([Assignment(asked, chunk) for asked, chunk in self._requests if asked == peer])
+        for path in [path for path, file in self._whole_files.items() if file.peer == peer]:
+            self._whole_files.pop(path).task.cancel()
 
     def _may_come(self, peer: PeerId, connection: Connection, now: float) -> bool:
         if not self._network.liars.waits(peer, connection.address.host):
@@ -215,7 +222,7 @@ class Fetching:
             return
         self._forgiven_at = now
         for peer in self._connections:
-            self.planner.remove_source(peer, now=now)
+            self._remove_source(peer, now)
             self.planner.add_source(peer, now=now)
 
     def _send(self, assignment: Assignment) -> None:
@@ -242,12 +249,22 @@ class Fetching:
         except errors.StorageError as error:
             self._storage_error = error
         except errors.LanspreadError as error:
-            self._failed(peer, chunk, error, came.bytes)
+            # What an old request comes to says nothing of a new one for the same; a lie stays one.
+            if self._is_over(peer, number) or isinstance(error, errors.IntegrityError):
+                self._failed(peer, chunk, error, came.bytes)
+            else:
+                self._download.wasted(came.bytes)
         else:
+            self._is_over(peer, number)
             self._received(peer, chunk)
-        if self._requests.get((peer, number)) is asyncio.current_task():
-            del self._requests[(peer, number)]
         self.wake()
+
+    def _is_over(self, peer: PeerId, number: int) -> bool:
+        """Whether the task that asks is the request that is out; from now on it is not."""
+        if self._requests.get((peer, number)) is not asyncio.current_task():
+            return False
+        del self._requests[peer, number]
+        return True
 
     async def _fetch(self, peer: PeerId, chunk: Chunk, came: "_Came") -> None:
         connection = self._connections.get(peer)
@@ -296,9 +313,11 @@ class Fetching:
             chunk = self._wanted.manifest.chunk(number)
             peer = self._next_for_whole(chunk.file.path)
             if peer is not None and chunk.file.path not in self._whole_files:
-                self._whole_files.add(chunk.file.path)
                 self._whole_tries[peer, chunk.file.path] += 1
-                self._tasks.spawn(f"file {chunk.file.path}", self._request_whole(peer, chunk))
+                task = self._tasks.spawn(
+                    f"file {chunk.file.path}", self._request_whole(peer, chunk)
+                )
+                self._whole_files[chunk.file.path] = _WholeFile(peer, task)
 
     def _next_for_whole(self, path: SafeRelPath) -> PeerId | None:
         sources = self.planner.admitted_sources
@@ -319,8 +338,13 @@ class Fetching:
             self._failed(peer, chunk, error, 0)
             await asyncio.sleep(_WHOLE_FILE_REST_S)
         finally:
-            self._whole_files.discard(chunk.file.path)
+            self._whole_is_over(chunk.file.path)
         self.wake()
+
+    def _whole_is_over(self, path: SafeRelPath) -> None:
+        file = self._whole_files.get(path)
+        if file is not None and file.task is asyncio.current_task():
+            del self._whole_files[path]
 
     async def _fetch_whole(self, peer: PeerId, chunk: Chunk) -> None:
         connection = self._connections.get(peer)
@@ -343,6 +367,14 @@ class Fetching:
                 await self._woken.wait()
         except TimeoutError:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class _WholeFile:
+    """A file that is fetched in one request, and from whom."""
+
+    peer: PeerId
+    task: asyncio.Task[None]
 
 
 @dataclass(slots=True)
