@@ -35,6 +35,10 @@ class Dripper:
         self.begun = 0
         self.cut = 0
 
+    async def more_than(self, count: int) -> None:
+        """Waits until it was asked more often than that."""
+        await until(lambda: self.begun > count, within=4.0)
+
     async def __call__(self, _peer: HostilePeer, stream: Stream, _request: Message) -> None:
         self.begun += 1
         try:
@@ -71,7 +75,7 @@ async def test_one_that_drips_withdraws_and_offers_again_does_not_stop_an_honest
     download_id = await start_download(downloader)
     begun = 0
     while drip.begun < MAX_REQUEST_BUFFERS + 4:
-        await until(lambda before=begun: drip.begun > before, within=4.0)
+        await drip.more_than(begun)
         begun = drip.begun
         await source.announce({})
         await wait_no_source(downloader)

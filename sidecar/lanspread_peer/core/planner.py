@@ -105,8 +105,8 @@ class Planner:
     def add_source(self, peer: PeerId, *, now: float, holds: ChunkSet | None = None) -> None:
         """A connected peer offers the content, wholly, or these chunks of it.
 
-        Adding it again replaces its holdings. After a removal, one that was left alone or dropped
-        for its silence starts anew, but its tries stay counted, and wrong bytes are for ever.
+        Adding it again replaces its holdings. After a removal it starts anew, with all its tries,
+        if it was left alone or dropped for its silence too; but wrong bytes are for ever.
         """
         source = self._sources.open(peer)
         self._order.remove_holdings(source.holds or NO_CHUNKS)

@@ -188,11 +188,13 @@ class Source:
         self._times_left_behind += 1
 
     def connect(self, holds: ChunkSet | None, *, now: float) -> None:
-        """A new connection ends its rest and forgives silence; lies and tries it does not."""
+        """A new connection ends its rest and forgives silence and tries; lies it does not."""
         self.is_connected = True
         self.holds = holds
         self.rests_until = now
         self._stalls = 0
+        self._tries.clear()
+        self._given_up = NO_CHUNKS
         if self.fault is Fault.STALLED:
             self.fault = None
 

@@ -1,6 +1,6 @@
 """Every source that one download has known, gone and dropped ones included.
 
-A peer that comes back finds its record: wrong bytes and used-up tries stay with its id. At most
+A peer that comes back finds its record: wrong bytes stay with its id. At most
 MAX_KNOWN_PEERS records are kept, whatever ids peers come under.
 """
 

@@ -110,6 +110,8 @@ class Fetching:
         self._whole_tries: Counter[tuple[PeerId, SafeRelPath]] = Counter()
         self._storage_error: errors.StorageError | None = None
         self._forgiven_at = monotonic_s()
+        self._is_on_probation = False
+        self._refused: tuple[int, ...] = ()
         self._hosts: dict[PeerId, str] = {}
         self._next_waiting_peer_at = 0.0
 
@@ -172,7 +174,13 @@ class Fetching:
             if self._may_come(peer, live_one, now):
                 self._connections[peer] = live_one
                 self._hosts[peer] = live_one.address.host
-                self.planner.add_source(peer, now=now)
+                self._add_source(peer, now)
+                self._is_on_probation = False
+
+    def _add_source(self, peer: PeerId, now: float) -> None:
+        self.planner.add_source(peer, now=now)
+        for tried in [tried for tried in self._whole_tries if tried[0] == peer]:
+            del self._whole_tries[tried]
 
     def _remove_source(self, peer: PeerId, now: float) -> None:
         self.planner.remove_source(peer, now=now)
@@ -190,15 +198,18 @@ class Fetching:
         return True
 
     def _be_patient(self, now: float) -> None:
-        if self.planner.admitted_sources and not self._is_stuck():
+        is_hopeless = not self.planner.admitted_sources or self._is_stuck()
+        if not is_hopeless and not self._is_on_probation:
             if self._download.source_found(now=now):
                 self._on_state(DownloadState.RUNNING)
             return
         if self._download.no_source(now=now):
             self._on_state(DownloadState.WAITING)
-        self._forgive_silence(now)
-        if self._download.is_out_of_patience(now=now):
+        # What is out at one that was forgiven may still bring the turn.
+        if self._download.is_out_of_patience(now=now) and (is_hopeless or not self._requests):
             self._give_up()
+        if is_hopeless:
+            self._forgive(now)
 
     def _give_up(self) -> None:
         # Only now, as a crowd of liars may be here long before the one honest source comes.
@@ -207,7 +218,7 @@ class Fetching:
             raise errors.DownloadFailed(
                 "LOCAL_CORRUPTION_SUSPECTED", "every source sent wrong bytes; the fault may be here"
             )
-        for number in self.planner.exhausted:
+        for number in self.planner.exhausted or self._refused:
             path = self._wanted.manifest.chunk(number).file.path
             raise errors.DownloadFailed(
                 "CHUNK_UNAVAILABLE", f"no source gives chunk {number} of {path!r}", path=path
@@ -216,14 +227,17 @@ class Fetching:
             raise errors.DownloadFailed("WRONG_BYTES", "every source sent wrong bytes")
         raise errors.DownloadFailed("NO_SOURCE", "no peer that has this content can be reached")
 
-    def _forgive_silence(self, now: float) -> None:
-        # A source that is linked answers pings, so its disk may have slept; liars stay dropped.
-        if now - self._forgiven_at < _FORGIVE_AFTER_S or self.planner.admitted_sources:
+    def _forgive(self, now: float) -> None:
+        """Ask the sources that are here anew; they are on probation until a right chunk comes."""
+        # Who is linked answers pings, so a disk may have slept, or a file was locked for a moment.
+        if now - self._forgiven_at < _FORGIVE_AFTER_S or not self._connections:
             return
         self._forgiven_at = now
+        self._refused = self.planner.exhausted[:1]
         for peer in self._connections:
             self._remove_source(peer, now)
-            self.planner.add_source(peer, now=now)
+            self._add_source(peer, now)
+        self._is_on_probation = True
 
     def _send(self, assignment: Assignment) -> None:
         if assignment.replaces is not None:
@@ -287,6 +301,7 @@ class Fetching:
         if not received.is_new:
             self._download.wasted(chunk.length)
             return
+        self._is_on_probation = False
         self._download.fetched(chunk.length, now=monotonic_s())
         self._network.liars.gave(peer)
         self._network.peers.served(peer, chunk.length)

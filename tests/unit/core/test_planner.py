@@ -233,7 +233,8 @@ def test_without_sources_nothing_is_exhausted() -> None:
     planner.remove_source(A, now=50.0)
     assert list(planner.exhausted) == []
     planner.add_source(A, now=60.0)
-    assert list(planner.exhausted) == [0]
+    assert list(planner.exhausted) == []
+    assert planner.assign(now=60.0) == [Assignment(A, 0)]
 
 
 def test_sources_that_refuse_everything_are_found_out_within_seconds() -> None:

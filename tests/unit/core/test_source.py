@@ -170,14 +170,21 @@ def test_a_verified_chunk_forgives_stalls_but_bytes_alone_do_not() -> None:
     assert not is_admitted(source)
 
 
-def test_a_new_connection_forgives_no_lie_and_no_try() -> None:
+def test_a_new_connection_forgives_no_lie() -> None:
     source = make_source()
     source.fault = Fault.LIED
-    for _ in range(MAX_RETRY_COUNT):
-        source.count_try(0)
     source.connect(None, now=1.0)
     assert not is_admitted(source)
+
+
+def test_a_new_connection_forgives_tries() -> None:
+    source = make_source()
+    for _ in range(MAX_RETRY_COUNT):
+        source.count_try(0)
     assert source.given_up == 0b1
+    source.connect(None, now=1.0)
+    assert source.given_up == 0
+    assert source.may_be_asked(0)
 
 
 def test_a_clock_jump_is_no_silence_of_the_source() -> None:
