@@ -179,18 +179,20 @@ class Planner:
         """A request ended without its chunk; returns other requests to cut because of that.
 
         WRONG_BYTES drops the source for this download, late ones from a cut request too. REFUSED
-        and STALLED count a try of this chunk at this source, and it rests. BUSY leaves it alone
-        for about `retry_s`, LOST for a moment, without a try. A request that was cut counts only
-        when it lied.
+        and STALLED count a try of this chunk at this source, and it rests; but STALLED before the
+        first byte, when it may only wait for its turn there, is no try. BUSY leaves it alone for
+        about `retry_s`, LOST for a moment, without a try. A request that was cut counts only when
+        it lied.
         """
         # A late report may be of a source that is forgotten.
         source = self._sources.open(peer)
         if failure is Failure.WRONG_BYTES:
             return self._drop_liar(source, chunk, now=now)
-        if source.close(chunk, now=now) is None:
+        request = source.close(chunk, now=now)
+        if request is None:
             return ()
         self._map.release(chunk, peer)
-        if failure in (Failure.REFUSED, Failure.STALLED):
+        if failure is Failure.REFUSED or (failure is Failure.STALLED and request.bytes):
             source.count_try(chunk)
             self._order.note_failed(chunk)
         return self._leave_alone(source, failure, retry_s, now=now)

@@ -278,6 +278,28 @@ def test_a_lost_request_counts_no_try_but_is_not_repeated_at_once() -> None:
     assert list(planner.exhausted) == []
 
 
+def test_a_stall_before_the_first_byte_counts_no_try() -> None:
+    planner = make_planner(40, A)
+    for minute in range(3 * MAX_RETRY_COUNT):
+        now = 60.0 * minute
+        planner.assign(now=now)
+        planner.failed(A, 0, Failure.STALLED, now=now)
+        # So it does serve, and is not dropped for its silence.
+        planner.received(A, 39 - minute, now=now)
+    assert Assignment(A, 0) in planner.assign(now=3600.0)
+
+
+def test_a_stall_after_the_first_byte_counts_a_try() -> None:
+    planner = make_planner(40, A)
+    for minute in range(MAX_RETRY_COUNT):
+        now = 60.0 * minute
+        assert Assignment(A, 0) in planner.assign(now=now)
+        planner.progressed(A, 0, 1, now=now)
+        planner.failed(A, 0, Failure.STALLED, now=now)
+        planner.received(A, 39 - minute, now=now)
+    assert Assignment(A, 0) not in planner.assign(now=3600.0)
+
+
 def test_a_cancelled_request_has_no_consequences() -> None:
     planner = make_planner(1, A)
     planner.assign(now=0.0)
