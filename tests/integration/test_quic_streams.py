@@ -103,6 +103,28 @@ async def test_a_caller_that_cuts_its_request_ends_the_answer() -> None:
         await until(lambda: not connection._streams)
 
 
+async def test_who_waits_before_it_sends_hears_of_a_cut_and_of_the_end() -> None:
+    begun, heard = list[Stream](), list[Stream]()
+
+    async def waiting(_connection: Connection, stream: Stream) -> None:
+        await receive_all(stream)
+        begun.append(stream)
+        await stream.wait_cut()
+        heard.append(stream)
+
+    async with party() as made:
+        connection = await made.connect(waiting)
+        first, second = connection.open_stream(), connection.open_stream()
+        for stream in (first, second):
+            await stream.send(b"x", end=True)
+        await until(lambda: len(begun) == 2)
+        assert heard == []
+        first.reset(6)
+        await until(lambda: len(heard) == 1)
+        connection.close()
+        await until(lambda: len(heard) == 2)
+
+
 async def test_resetting_a_stream_that_is_over_changes_nothing() -> None:
     async with party() as made:
         connection = await made.connect()

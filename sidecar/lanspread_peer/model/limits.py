@@ -108,6 +108,8 @@ MAX_QUEUED_UPLOADS_PER_PEER = 2
 MAX_QUEUED_UPLOADS_PER_ADDRESS = 8
 # Who waits so long takes a slot from a peer that has more; an honest chunk is through by then.
 UPLOAD_FAIR_WAIT_S = 2.0
+# Who waits so long hears Busy, well before it takes the wait for STALL_TIMEOUT_S of silence.
+UPLOAD_QUEUE_TIMEOUT_S = 3.0
 MAX_REQUESTS_PER_DOWNLOAD = 12
 MAX_REQUEST_BUFFERS = 16
 UPLOAD_SLICE_BYTES = 256 * KIB

@@ -110,7 +110,7 @@ class PeerServer:
                 await self._send_game_file_chunk(connection, stream, request)
             case messages.ListGames(known_digest=digest):
                 # Large answers are made one per slot, so that slow readers hold few of them.
-                async with self._library_slots.slot(connection):
+                async with self._library_slots.slot(connection, stream):
                     await _send(stream, self._library.revisions.answer(digest))
             case _:
                 await _send(stream, self._message_for(connection, request))
@@ -152,7 +152,7 @@ class PeerServer:
         self, connection: Connection, stream: Stream, request: messages.GetManifest
     ) -> None:
         game = self._offered(request.content_id)
-        async with self._manifest_slots.slot(connection) as slot:
+        async with self._manifest_slots.slot(connection, stream) as slot:
             await _send_slices(stream, memoryview(game.manifest_bytes), slot)
 
     async def _send_game_file_data(
@@ -162,7 +162,7 @@ class PeerServer:
         entry = game.manifest.file(request.relative_path)
         if entry is None:
             raise errors.NotFoundByPeer("no such file in this content")
-        async with self._slots.slot(connection) as slot:
+        async with self._slots.slot(connection, stream) as slot:
             await self._send_range(stream, slot, game, request.relative_path, 0, entry.size)
 
     async def _send_game_file_chunk(
@@ -174,7 +174,7 @@ class PeerServer:
             raise errors.NotFoundByPeer("no such file in this content")
         if request.length > entry.chunk_size or request.offset + request.length > entry.size:
             raise errors.Refused("a range beyond the file or larger than a chunk")
-        async with self._slots.slot(connection) as slot:
+        async with self._slots.slot(connection, stream) as slot:
             await self._send_range(
                 stream, slot, game, request.relative_path, request.offset, request.length
             )

@@ -2,8 +2,9 @@
 
 As many slots as one downloader has requests out, so that a single downloader fills them; a short
 queue for each peer, because a long one only makes the answer late and keeps the downloader from
-asking others. Who gets a slot, and who loses one, is decided in core/upload_queue.py. An upload
-that is not taken at a minimum rate is cut off.
+asking others. Who gets a slot, and who loses one, is decided in core/upload_queue.py. Nobody waits
+for a slot longer than an asker takes for silence, nor after it is gone. An upload that is not taken
+at a minimum rate is cut off.
 """
 
 import asyncio
@@ -11,10 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lanspread_peer.core.upload_queue import Upload, UploadQueue
-from lanspread_peer.model.errors import Busy, Stalled
-from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS, UPLOAD_SLICE_TIMEOUT_S
+from lanspread_peer.model.errors import Busy, ConnectionLost, Stalled
+from lanspread_peer.model.limits import (
+    MAX_QUEUED_UPLOADS,
+    UPLOAD_QUEUE_TIMEOUT_S,
+    UPLOAD_SLICE_TIMEOUT_S,
+)
 from lanspread_peer.runtime.clock import monotonic_s
-from lanspread_peer.transport.base import Connection
+from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire.stream_codes import BUSY_RETRY_MS
 
 # One slot at a time is taken back, so that what waits gets its share within seconds.
@@ -63,11 +68,12 @@ class UploadSlots:
         self._check: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self, connection: Connection) -> AsyncIterator[Slot]:
+    async def slot(self, connection: Connection, stream: Stream) -> AsyncIterator[Slot]:
         """Hold one slot for a proven peer; its holder calls `keep` before each slice.
 
-        Raises Busy when the queue is full too, or another peer needs the slot more, and Stalled
-        when the reader takes a slice too slowly.
+        Raises Busy when the queue is full too, or the wait too long, or another peer needs the
+        slot more; Stalled when the reader takes a slice too slowly; and ConnectionLost when it
+        cut the stream, or is gone, before its turn came.
         """
         assert connection.peer_id is not None
         upload = Upload(connection.peer_id, connection.address.host, monotonic_s())
@@ -76,7 +82,8 @@ class UploadSlots:
         slot = self._slots[upload] = Slot()
         self._grant()
         try:
-            await slot.granted.wait()
+            if not slot.granted.is_set():
+                await _turn(slot, stream)
             async with slot.limit:
                 slot.begin()
                 yield slot
@@ -102,3 +109,19 @@ class UploadSlots:
         if overdue is not None:
             self._slots[overdue].take_back()
         self._grant()
+
+
+async def _turn(slot: Slot, stream: Stream) -> None:
+    granted = asyncio.ensure_future(slot.granted.wait())
+    cut = asyncio.ensure_future(stream.wait_cut())
+    try:
+        ends = await asyncio.wait(
+            {granted, cut}, timeout=UPLOAD_QUEUE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        granted.cancel()
+        cut.cancel()
+    if cut in ends[0]:
+        raise ConnectionLost("the asker did not wait for its turn")
+    if granted not in ends[0]:
+        raise Busy(BUSY_RETRY_MS)

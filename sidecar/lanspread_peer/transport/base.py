@@ -29,6 +29,13 @@ class Stream(Protocol):
         """
         ...
 
+    async def wait_cut(self) -> None:
+        """Waits until the other end wants nothing more of what is sent, or is gone.
+
+        For whoever has a reason to wait before it sends; it may be cancelled.
+        """
+        ...
+
     def reset(self, code: int) -> None:
         """Cut both directions with a code; nothing happens when they are over already."""
         ...

@@ -36,6 +36,7 @@ class PeerStream:
         self._abandoned = False
         self._reset_code: int | None = None
         self._stop_code: int | None = None
+        self._cut = asyncio.Event()
         self._lost: str | None = None
         self._readable: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -73,6 +74,10 @@ class PeerStream:
             if last:
                 return
             start = stop
+
+    async def wait_cut(self) -> None:
+        """See `transport.base.Stream.wait_cut`."""
+        await self._cut.wait()
 
     def reset(self, code: int) -> None:
         """See `transport.base.Stream.reset`."""
@@ -120,6 +125,7 @@ class PeerStream:
         """The other end wants no more of what we send; the library cut it already."""
         if self._stop_code is None:
             self._stop_code = code
+        self._cut.set()
         _set(self._writable)
 
     def on_acknowledgement(self) -> None:
@@ -136,6 +142,7 @@ class PeerStream:
     def on_lost(self, detail: str) -> None:
         """The connection is gone; what came before is still handed out."""
         self._lost = detail
+        self._cut.set()
         self._wake()
 
     async def _wait_acknowledged(self) -> None:

@@ -23,6 +23,9 @@ class Dripping:
     async def send(self, data: bytes, *, end: bool = False) -> None:  # noqa: ARG002 - as it is
         await asyncio.Event().wait()
 
+    async def wait_cut(self) -> None:
+        await asyncio.Event().wait()
+
 
 async def test_an_answer_that_is_not_taken_in_time_is_given_up(
     monkeypatch: pytest.MonkeyPatch,

@@ -7,13 +7,19 @@ from typing import cast
 import pytest
 
 from lanspread_peer.core import upload_queue
-from lanspread_peer.model.errors import Busy, Stalled
+from lanspread_peer.model.errors import Busy, ConnectionLost, Stalled
 from lanspread_peer.model.ids import PeerId
-from lanspread_peer.model.limits import MAX_QUEUED_UPLOADS_PER_PEER, MAX_UPLOADS
+from lanspread_peer.model.limits import (
+    MAX_QUEUED_UPLOADS_PER_PEER,
+    MAX_UPLOADS,
+    STALL_TIMEOUT_S,
+    UPLOAD_FAIR_WAIT_S,
+    UPLOAD_QUEUE_TIMEOUT_S,
+)
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime import uploads
 from lanspread_peer.runtime.uploads import UploadSlots
-from lanspread_peer.transport.base import Connection
+from lanspread_peer.transport.base import Connection, Stream
 from support.values import peer_id
 
 
@@ -29,9 +35,23 @@ def caller(number: int) -> Connection:
     return cast(Connection, Caller(number))
 
 
+class Asked:
+    """As much of a stream as counts here."""
+
+    def __init__(self) -> None:
+        self.cut = asyncio.Event()
+
+    async def wait_cut(self) -> None:
+        await self.cut.wait()
+
+
+def asked() -> Stream:
+    return cast(Stream, Asked())
+
+
 async def hold(stack: AsyncExitStack, slots: UploadSlots, count: int, number: int = 1) -> None:
     for _ in range(count):
-        await stack.enter_async_context(slots.slot(caller(number)))
+        await stack.enter_async_context(slots.slot(caller(number), asked()))
 
 
 async def test_beyond_the_slots_and_the_queue_it_is_busy() -> None:
@@ -39,7 +59,7 @@ async def test_beyond_the_slots_and_the_queue_it_is_busy() -> None:
     done = list[int]()
 
     async def queued(number: int) -> None:
-        async with slots.slot(caller(1)):
+        async with slots.slot(caller(1), asked()):
             done.append(number)
 
     async with AsyncExitStack() as held:
@@ -47,7 +67,7 @@ async def test_beyond_the_slots_and_the_queue_it_is_busy() -> None:
         waiting = [asyncio.ensure_future(queued(n)) for n in range(MAX_QUEUED_UPLOADS_PER_PEER)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
-            async with slots.slot(caller(1)):
+            async with slots.slot(caller(1), asked()):
                 raise AssertionError("this is one too many")
         assert done == []
     await asyncio.gather(*waiting)
@@ -58,7 +78,7 @@ async def test_who_gives_up_waiting_leaves_its_place_in_the_queue() -> None:
     slots = UploadSlots()
 
     async def wait_for_one() -> None:
-        async with slots.slot(caller(1)):
+        async with slots.slot(caller(1), asked()):
             raise AssertionError("there is none")
 
     async with AsyncExitStack() as held:
@@ -73,13 +93,46 @@ async def test_who_gives_up_waiting_leaves_its_place_in_the_queue() -> None:
             await asyncio.wait(waiting)
 
 
+async def test_who_waits_too_long_hears_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD_QUEUE_TIMEOUT_S", 0.05)
+    slots = UploadSlots()
+    async with AsyncExitStack() as held, asyncio.timeout(2):
+        await hold(held, slots, MAX_UPLOADS)
+        for _ in range(MAX_QUEUED_UPLOADS_PER_PEER + 1):
+            with pytest.raises(Busy):
+                await hold(held, slots, 1, number=2)
+
+
+def test_the_answer_comes_well_before_it_would_pass_for_silence() -> None:
+    assert UPLOAD_FAIR_WAIT_S < UPLOAD_QUEUE_TIMEOUT_S <= 0.7 * STALL_TIMEOUT_S
+
+
+async def test_who_is_gone_waits_no_longer() -> None:
+    slots = UploadSlots()
+    async with AsyncExitStack() as held:
+        await hold(held, slots, MAX_UPLOADS)
+        ghosts = [Asked() for _ in range(MAX_QUEUED_UPLOADS_PER_PEER)]
+        waiting = [asyncio.ensure_future(wait_in_vain(slots, ghost)) for ghost in ghosts]
+        await asyncio.sleep(0)
+        for ghost in ghosts:
+            ghost.cut.set()
+        async with asyncio.timeout(1):
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ConnectionLost] * len(ghosts)
+
+
+async def wait_in_vain(slots: UploadSlots, stream: Asked) -> None:
+    async with slots.slot(caller(2), cast(Stream, stream)):
+        raise AssertionError("there is none")
+
+
 async def test_a_failed_upload_frees_its_slot() -> None:
     slots = UploadSlots()
     for _ in range(MAX_UPLOADS + MAX_QUEUED_UPLOADS_PER_PEER + 1):
         with pytest.raises(ConnectionError):
-            async with slots.slot(caller(1)):
+            async with slots.slot(caller(1), asked()):
                 raise ConnectionError
-    async with slots.slot(caller(1)):
+    async with slots.slot(caller(1), asked()):
         pass
 
 
@@ -90,7 +143,7 @@ async def test_a_reader_that_takes_a_slice_too_slowly_is_cut_off(
     slots = UploadSlots()
 
     async def send_to_nobody() -> None:
-        async with slots.slot(caller(1)) as slot:
+        async with slots.slot(caller(1), asked()) as slot:
             slot.keep()
             await asyncio.Event().wait()
 
@@ -103,7 +156,7 @@ async def test_a_reader_that_takes_each_slice_in_time_may_go_on(
 ) -> None:
     monkeypatch.setattr(uploads, "UPLOAD_SLICE_TIMEOUT_S", 0.2)
     slots = UploadSlots()
-    async with slots.slot(caller(1)) as slot:
+    async with slots.slot(caller(1), asked()) as slot:
         for _ in range(6):
             slot.keep()
             await asyncio.sleep(0.05)
@@ -119,7 +172,7 @@ async def test_another_peer_gets_slots_from_one_that_holds_them_all(
 
     async def greedy() -> None:
         try:
-            async with slots.slot(caller(1)):
+            async with slots.slot(caller(1), asked()):
                 await asyncio.Event().wait()
         except Busy:
             ends.append("taken back")
