@@ -312,3 +312,30 @@ async def until_served(connection: Connection, request: Message) -> bytes:
                 return await ask(connection, encode(request))
             except errors.StreamReset:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_whole_file_leaves_others_their_turn(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_queue, "MAX_UPLOADS", 1)
+    files = {**make_game(1), "huge.bin": bytes(12 * MIB)}
+    sidecar = await party.start("server", {AOE2: files})
+    greedy, modest = [await (await party.hostile()).dial(address_of(sidecar)) for _ in range(2)]
+    content_id = content_of(sidecar)
+    whole = greedy.open_stream()
+    await whole.send(encode(messages.GetGameFileData(content_id, "huge.bin")), end=True)
+    taken = await take(whole, MIB)
+    small = messages.GetGameFileChunk(content_id, "version.ini", 0, 8)
+    turn = asyncio.ensure_future(ask(modest, encode(small)))
+    # Half of it, and not enough for its end to be on the way.
+    taken += await take(whole, 6 * MIB)
+    assert await turn == files["version.ini"][:8]
+    assert taken + len(await receive_all(whole)) == 12 * MIB
+
+
+async def take(stream: Stream, count: int) -> int:
+    """How many bytes came, at least so many."""
+    taken = 0
+    while taken < count:
+        taken += len(await stream.receive())
+    return taken

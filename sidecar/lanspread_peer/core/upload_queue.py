@@ -3,10 +3,12 @@
 A peer alone may use every slot. As soon as others wait, each free slot goes to the peer that has
 the fewest, and who waited too long while another has two more than he takes one of the other's.
 Addresses count likewise with a wider margin, because ids are free and several honest peers may
-share one. Each peer, and each address, has a share of the queue. Invariant: nobody waits while a
-slot is free.
+share one. As a stranger may have many addresses too, who has fewer slots also gets one that is
+used at less than MIN_SOURCE_BYTES_PER_SECOND. Each peer, and each address, has a share of the
+queue. Invariant: nobody waits while a slot is free.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,12 +18,17 @@ from lanspread_peer.model.limits import (
     MAX_QUEUED_UPLOADS_PER_ADDRESS,
     MAX_QUEUED_UPLOADS_PER_PEER,
     MAX_UPLOADS,
+    MIN_SOURCE_BYTES_PER_SECOND,
     UPLOAD_FAIR_WAIT_S,
+    UPLOAD_SLICE_BYTES,
 )
 
 # By so many slots another must be ahead before one of his is taken away.
 _PEER_LEAD = 2
 _ADDRESS_LEAD = MAX_UPLOADS // 2
+_SLOW_SLICE_S = UPLOAD_SLICE_BYTES / MIN_SOURCE_BYTES_PER_SECOND
+# When our own line is what is slow, all are, and most must get to the end of their chunks.
+_SLOW_PERIOD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,22 +40,34 @@ class Upload:
     asked_at: float
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How a running upload gets on: its slices so far, and when the last of them began."""
+
+    slices: int = 0
+    began_at: float = math.inf
+
+
 class UploadQueue:
     """The uploads that run, and those that wait."""
 
     def __init__(self, max_queued: int) -> None:
         self._max_queued = max_queued
-        self._running: dict[Upload, None] = {}
+        self._running: dict[Upload, _Pace] = {}
         self._waiting: dict[Upload, None] = {}
+        self._slow_again_at = 0.0
 
     @property
     def is_waited_for(self) -> bool:
         """Whether anybody waits for a slot."""
         return bool(self._waiting)
 
-    def add(self, upload: Upload) -> bool:
-        """Let a request wait for a slot; False when there is no place for it in the queue."""
-        if not self._has_place(upload):
+    def add(self, upload: Upload, *, goes_on: bool = False) -> bool:
+        """Let a request wait for a slot; False when there is no place for it in the queue.
+
+        One that goes on just gave its slot up, so it has a place in any case.
+        """
+        if not goes_on and not self._has_place(upload):
             return False
         self._waiting[upload] = None
         return True
@@ -59,8 +78,14 @@ class UploadQueue:
             return None
         upload = self._neediest()
         del self._waiting[upload]
-        self._running[upload] = None
+        self._running[upload] = _Pace()
         return upload
+
+    def slice_began(self, upload: Upload, *, now: float) -> None:
+        """A running upload begins with its next UPLOAD_SLICE_BYTES."""
+        pace = self._running[upload]
+        pace.slices += 1
+        pace.began_at = now
 
     def remove(self, upload: Upload) -> None:
         """A request is over, or nobody waits for it any more."""
@@ -68,7 +93,10 @@ class UploadQueue:
         self._waiting.pop(upload, None)
 
     def overdue(self, *, now: float) -> Upload | None:
-        """The running upload that must make room for one that waited too long, or None."""
+        """The running upload that must make room for one that waited too long, or None.
+
+        The caller takes its slot back at once, and asks again some time later.
+        """
         late = [one for one in self._waiting if now - one.asked_at >= UPLOAD_FAIR_WAIT_S]
         if not late:
             return None
@@ -79,7 +107,18 @@ class UploadQueue:
         if peers[victim.peer_id] - peers[neediest.peer_id] >= _PEER_LEAD:
             return victim
         victim = max(self._running, key=lambda one: hosts[one.host])
-        return victim if hosts[victim.host] - hosts[neediest.host] >= _ADDRESS_LEAD else None
+        if hosts[victim.host] - hosts[neediest.host] >= _ADDRESS_LEAD:
+            return victim
+        richer = [one for one in self._running if peers[one.peer_id] > peers[neediest.peer_id]]
+        return self._slow_one(richer, now=now)
+
+    def _slow_one(self, among: Iterable[Upload], *, now: float) -> Upload | None:
+        slow = [one for one in among if now - self._running[one].began_at >= _SLOW_SLICE_S]
+        if not slow or now < self._slow_again_at:
+            return None
+        self._slow_again_at = now + _SLOW_PERIOD_S
+        # Whoever has the least to lose.
+        return min(slow, key=lambda one: self._running[one].slices)
 
     def _has_place(self, upload: Upload) -> bool:
         if len(self._running) < MAX_UPLOADS:

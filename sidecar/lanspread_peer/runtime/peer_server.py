@@ -14,6 +14,7 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId, game_key
 from lanspread_peer.model.limits import (
+    MAX_CHUNK_BYTES,
     MAX_CONNECTIONS,
     MAX_REQUEST_BYTES,
     REQUEST_TIMEOUT_S,
@@ -26,7 +27,6 @@ from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
 from lanspread_peer.storage.hasher import IndexedGame
-from lanspread_peer.storage.served_file import ServedFile
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_request, encode
@@ -110,8 +110,9 @@ class PeerServer:
                 await self._send_game_file_chunk(connection, stream, request)
             case messages.ListGames(known_digest=digest):
                 # Large answers are made one per slot, so that slow readers hold few of them.
-                async with self._library_slots.slot(connection, stream):
-                    await _send(stream, self._library.revisions.answer(digest))
+                async with self._library_slots.slot(connection, stream) as slot:
+                    answer = encode(self._library.revisions.answer(digest))
+                    await _send_slices(stream, memoryview(answer), slot)
             case _:
                 await _send(stream, self._message_for(connection, request))
 
@@ -162,8 +163,12 @@ class PeerServer:
         entry = game.manifest.file(request.relative_path)
         if entry is None:
             raise errors.NotFoundByPeer("no such file in this content")
-        async with self._slots.slot(connection, stream) as slot:
-            await self._send_range(stream, slot, game, request.relative_path, 0, entry.size)
+        # A slot for each part, so that a large file does not keep others from their turn.
+        for start in range(0, max(entry.size, 1), MAX_CHUNK_BYTES):
+            end = min(start + MAX_CHUNK_BYTES, entry.size)
+            async with self._slots.slot(connection, stream, goes_on=start > 0) as slot:
+                await self._send_range(stream, slot, game, entry.path, start, end - start)
+        await stream.send(b"", end=True)
 
     async def _send_game_file_chunk(
         self, connection: Connection, stream: Stream, request: messages.GetGameFileChunk
@@ -178,6 +183,7 @@ class PeerServer:
             await self._send_range(
                 stream, slot, game, request.relative_path, request.offset, request.length
             )
+        await stream.send(b"", end=True)
 
     async def _send_range(
         self,
@@ -199,15 +205,11 @@ class PeerServer:
                 await stream.send(data)
                 self._counters.sent_bytes += len(data)
                 offset += len(data)
-            await self._finish(stream, served)
+            # FIN says that these are the bytes that were hashed, so it waits for this last look.
+            if not await run_in_thread(served.is_unchanged):
+                raise errors.Stale("the file changed while it was sent")
         finally:
             served.close()
-
-    async def _finish(self, stream: Stream, served: ServedFile) -> None:
-        # FIN says that these are the bytes that were hashed, so it waits for this last look.
-        if not await run_in_thread(served.is_unchanged):
-            raise errors.Stale("the file changed while it was sent")
-        await stream.send(b"", end=True)
 
     def _offered(self, content_id: str) -> IndexedGame:
         game = self._library.by_content(ContentId(content_id))

@@ -8,7 +8,7 @@ at a minimum rate is cut off.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from lanspread_peer.core.upload_queue import Upload, UploadQueue
@@ -29,7 +29,8 @@ _FAIRNESS_INTERVAL_S = 0.25
 class Slot:
     """The right to send, as long as the reader takes what is sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_slice: Callable[[], None]) -> None:
+        self._on_slice = on_slice
         self.granted = asyncio.Event()
         self.limit = asyncio.timeout(None)
         self.is_taken_back = False
@@ -45,6 +46,7 @@ class Slot:
 
     def keep(self) -> None:
         """A slice is about to be sent, and has its time from now on."""
+        self._on_slice()
         self._end_in(UPLOAD_SLICE_TIMEOUT_S)
 
     def take_back(self) -> None:
@@ -68,8 +70,13 @@ class UploadSlots:
         self._check: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self, connection: Connection, stream: Stream) -> AsyncIterator[Slot]:
+    async def slot(
+        self, connection: Connection, stream: Stream, *, goes_on: bool = False
+    ) -> AsyncIterator[Slot]:
         """Hold one slot for a proven peer; its holder calls `keep` before each slice.
+
+        One that `goes_on` has just given its slot up for the others' turns, and may wait again
+        even when the queue is full.
 
         Raises Busy when the queue is full too, or the wait too long, or another peer needs the
         slot more; Stalled when the reader takes a slice too slowly; and ConnectionLost when it
@@ -77,9 +84,9 @@ class UploadSlots:
         """
         assert connection.peer_id is not None
         upload = Upload(connection.peer_id, connection.address.host, monotonic_s())
-        if not self._queue.add(upload):
+        if not self._queue.add(upload, goes_on=goes_on):
             raise Busy(BUSY_RETRY_MS)
-        slot = self._slots[upload] = Slot()
+        slot = self._slots[upload] = Slot(lambda: self._slice_began(upload))
         self._grant()
         try:
             if not slot.granted.is_set():
@@ -95,6 +102,9 @@ class UploadSlots:
             del self._slots[upload]
             self._queue.remove(upload)
             self._grant()
+
+    def _slice_began(self, upload: Upload) -> None:
+        self._queue.slice_began(upload, now=monotonic_s())
 
     def _grant(self) -> None:
         while (upload := self._queue.next()) is not None:

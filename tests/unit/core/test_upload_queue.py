@@ -6,10 +6,13 @@ from lanspread_peer.model.limits import (
     MAX_QUEUED_UPLOADS_PER_ADDRESS,
     MAX_QUEUED_UPLOADS_PER_PEER,
     MAX_UPLOADS,
+    MIN_SOURCE_BYTES_PER_SECOND,
     UPLOAD_FAIR_WAIT_S,
+    UPLOAD_SLICE_BYTES,
 )
 from support.values import peer_id
 
+SLOW_SLICE_S = UPLOAD_SLICE_BYTES / MIN_SOURCE_BYTES_PER_SECOND
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
@@ -126,6 +129,58 @@ def test_many_ids_at_one_address_do_not_keep_others_out() -> None:
     running = [party.fill(peer, 1, HERE)[0] for peer in range(MAX_UPLOADS)]
     assert party.ask(50, THERE)
     assert party.queue.overdue(now=100.0) is running[0]
+
+
+def test_a_peer_without_a_slot_gets_one_that_is_hardly_used() -> None:
+    party = Party()
+    running = crowd(party)
+    assert party.ask(50, at=1.0)
+    for upload in running:
+        party.queue.slice_began(upload, now=1.0)
+    party.queue.slice_began(running[0], now=1.0)
+    assert party.queue.overdue(now=1.0 + SLOW_SLICE_S - 0.01) is None
+    party.queue.slice_began(running[1], now=4.0)
+    # Neither the one that has most to lose, nor the one that is fast enough.
+    assert party.queue.overdue(now=1.0 + SLOW_SLICE_S) is running[2]
+
+
+def test_slow_ones_lose_their_slots_one_by_one() -> None:
+    party = Party()
+    for upload in crowd(party):
+        party.queue.slice_began(upload, now=0.0)
+    assert party.ask(50)
+    victim = party.queue.overdue(now=100.0)
+    assert victim
+    party.queue.remove(victim)
+    party.grant()
+    assert party.ask(51)
+    assert party.queue.overdue(now=100.5) is None
+    assert party.queue.overdue(now=101.0)
+
+
+def test_a_slow_one_keeps_its_slot_while_nobody_has_fewer() -> None:
+    party = Party()
+    for upload in crowd(party):
+        party.queue.slice_began(upload, now=0.0)
+    assert party.ask(3)
+    assert party.queue.overdue(now=100.0) is None
+
+
+def test_who_gave_its_slot_up_for_others_may_wait_again_though_the_queue_is_full() -> None:
+    party = Party()
+    running = party.fill(1, MAX_UPLOADS)
+    for peer in range(2, 2 + MAX_QUEUED_UPLOADS):
+        assert party.ask(peer, f"192.0.2.{peer}")
+    party.queue.remove(running[0])
+    party.grant()
+    assert party.ask(99, "192.0.2.99")
+    assert not party.queue.add(Upload(peer_id(1), HERE, 0.0))
+    assert party.queue.add(Upload(peer_id(1), HERE, 0.0), goes_on=True)
+
+
+def crowd(party: Party) -> list[Upload]:
+    """One running upload of each of many peers, at three addresses."""
+    return [party.fill(peer, 1, f"192.0.2.{peer % 3}")[0] for peer in range(MAX_UPLOADS)]
 
 
 def test_peers_that_wait_all_end_up_with_equal_shares() -> None:

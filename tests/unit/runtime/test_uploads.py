@@ -192,8 +192,32 @@ async def test_another_peer_gets_slots_from_one_that_holds_them_all(
     await asyncio.gather(*holders, return_exceptions=True)
 
 
+async def test_peers_at_many_addresses_that_take_next_to_nothing_do_not_keep_others_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload_queue, "UPLOAD_FAIR_WAIT_S", 0.02)
+    monkeypatch.setattr(upload_queue, "_SLOW_SLICE_S", 0.1)
+    monkeypatch.setattr(uploads, "_FAIRNESS_INTERVAL_S", 0.01)
+    slots = UploadSlots()
+    async with asyncio.timeout(2), AsyncExitStack() as held:
+        holders = [asyncio.ensure_future(dawdle(slots, number)) for number in range(MAX_UPLOADS)]
+        await asyncio.sleep(0)
+        await hold(held, slots, 1, number=99)
+        ends = await asyncio.wait(holders, return_when=asyncio.FIRST_COMPLETED)
+        assert len(ends[0]) == 1
+        for holder in holders:
+            holder.cancel()
+        await asyncio.gather(*holders, return_exceptions=True)
+
+
+async def dawdle(slots: UploadSlots, number: int) -> None:
+    with pytest.raises(Busy):
+        async with slots.slot(caller(number), asked()):
+            await asyncio.Event().wait()
+
+
 async def test_a_slot_may_be_taken_back_before_its_holder_began() -> None:
-    slot = uploads.Slot()
+    slot = uploads.Slot(lambda: None)
     slot.take_back()
     slot.take_back()
 
