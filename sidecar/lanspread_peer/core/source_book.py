@@ -46,9 +46,12 @@ class SourceBook:
 
     @property
     def all_lied(self) -> bool:
-        """Whether several gave wrong bytes, and no other is left or gave only right ones."""
+        """Whether several gave wrong bytes, and no other is left or gave only right ones.
+
+        One that is only silent is left: what it has may be right.
+        """
         others = [source for source in self if source.fault is not Fault.LIED]
-        is_anyone_honest = any(s.is_admitted or s.verified_bytes for s in others)
+        is_anyone_honest = any(s.is_connected or s.verified_bytes for s in others)
         return len(self._sources) - len(others) > 1 and not is_anyone_honest
 
     def _make_room(self) -> None:

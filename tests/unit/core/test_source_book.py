@@ -36,6 +36,12 @@ def test_all_lied_needs_several_liars_and_nobody_else() -> None:
     assert not make_book(liars=(A, B), honest=(C,)).all_lied
 
 
+def test_a_peer_that_was_dropped_for_its_silence_clears_this_machine() -> None:
+    book = make_book(liars=(A, B), honest=(C,))
+    book[C].fault = Fault.STALLED
+    assert not book.all_lied
+
+
 def test_a_peer_that_gave_nothing_and_left_says_nothing_of_this_machine() -> None:
     book = make_book(liars=(A, B), honest=(C,))
     book[C].is_connected = False
