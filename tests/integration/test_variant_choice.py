@@ -87,6 +87,24 @@ async def test_a_version_that_its_version_ini_does_not_have_is_not_chosen(party:
     assert await chosen(sidecar) == "20240229"
 
 
+@pytest.mark.parametrize("answer", [resetting(6), silent], ids=["refused", "silent"])
+async def test_a_version_that_nobody_proves_is_not_chosen_before_one_that_is_proven(
+    party: Party, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variant_choice, "_VERSION_INI_TIMEOUT_S", 0.3)
+    hostile, sidecar = await poisoned(party, "20240302")
+    hostile.answers[messages.GetGameFileChunk] = answer
+    assert await chosen(sidecar) == "20240229"
+
+
+async def test_a_version_that_nobody_proves_comes_before_one_that_is_wrong(party: Party) -> None:
+    liar, withholder = await party.hostile(), await party.hostile()
+    liar.offer(AOE2, LATER, "20240302")
+    withholder.offer(AOE2, GOOD, "20240229")
+    withholder.answers[messages.GetGameFileChunk] = resetting(6)
+    assert await chosen(await party.downloader(liar, withholder)) == "20240229"
+
+
 @pytest.mark.parametrize("claims", [{"bytes": 1}, {"files": 199_999}, {"bytes": 2**44, "files": 1}])
 async def test_figures_that_the_manifest_does_not_have_are_not_chosen(
     party: Party, claims: dict[str, int]

@@ -2,13 +2,15 @@
 
 Any peer may offer a later version than everybody else. What it cannot do is be chosen for it
 without a manifest that somebody gives, that adds up to the bytes and files told, and that holds a
-`version.ini` with that version. A variant that fails this comes after all that pass. A person who
-names a content id is asked for none of this.
+`version.ini` with that version. A variant whose `version.ini` nobody gives comes after all that
+pass, and one that fails comes last. A person who names a content id is asked for none of this.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from enum import Enum
+from random import Random, SystemRandom
 
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.version_choice import choose
@@ -30,6 +32,14 @@ _VERSION_INI_TIMEOUT_S = 2.0
 _MAX_ASKED_FOR_VERSION = 3
 
 
+class _Standing(Enum):
+    """How far what peers say of a variant is true."""
+
+    PROVEN = "proven"
+    UNTOLD = "untold"
+    WRONG = "wrong"
+
+
 class VariantChoice:
     """Chooses among the variants of a title; raises what `choose` does."""
 
@@ -38,10 +48,12 @@ class VariantChoice:
         manifests: Manifests,
         peers: PeerDb,
         connection_of: Callable[[PeerId], Connection | None],
+        rng: Random | None = None,
     ) -> None:
         self._manifests = manifests
         self._peers = peers
         self._connection_of = connection_of
+        self._rng = rng or SystemRandom()
 
     async def choose(self, title: Title) -> tuple[Variant, Manifest]:
         """The best variant and its manifest; raises ContentNotFound when nobody gives any."""
@@ -49,19 +61,21 @@ class VariantChoice:
         sound = [variant for variant in title.variants if not variant.doubt]
         if len(sound) == 1:
             return best, await self._manifests.get(best.content_id, best.sources)
-        second: tuple[Variant, Manifest] | None = None
+        others: dict[_Standing, tuple[Variant, Manifest]] = {}
         for variant in sound[:_MAX_TRIED]:
             manifest = await self._manifest(variant)
             if manifest is None:
                 continue
-            if await self._is_as_told(title, variant, manifest):
+            standing = await self._standing(title, variant, manifest)
+            if standing is _Standing.PROVEN:
                 return variant, manifest
-            second = second or (variant, manifest)
-        if second is None:
+            others.setdefault(standing, (variant, manifest))
+        found = others.get(_Standing.UNTOLD) or others.get(_Standing.WRONG)
+        if found is None:
             raise errors.ContentNotFound(
                 "no peer gave the manifest of any variant", content_id=best.content_id
             )
-        return second
+        return found
 
     async def _manifest(self, variant: Variant) -> Manifest | None:
         try:
@@ -70,7 +84,7 @@ class VariantChoice:
         except (errors.ContentNotFound, TimeoutError):
             return None
 
-    async def _is_as_told(self, title: Title, variant: Variant, manifest: Manifest) -> bool:
+    async def _standing(self, title: Title, variant: Variant, manifest: Manifest) -> "_Standing":
         totals = manifest.totals
         told = self._peers.holders(title.key).values()
         # One who tells the truth is enough, or a crowd could talk a sound variant down.
@@ -79,11 +93,18 @@ class VariantChoice:
             for game in told
             if game.content_id == variant.content_id
         )
-        return is_right_size and await self._version(variant, manifest) in (None, variant.version)
+        if not is_right_size:
+            return _Standing.WRONG
+        version = await self._version(variant, manifest)
+        if version is None:
+            return _Standing.UNTOLD
+        return _Standing.PROVEN if version == variant.version else _Standing.WRONG
 
     async def _version(self, variant: Variant, manifest: Manifest) -> Version | None:
         """What its `version.ini` says; None when nobody tells."""
-        for peer in variant.sources[:_MAX_ASKED_FOR_VERSION]:
+        # At random, as a stranger can make ids until it has those that would come first.
+        count = min(_MAX_ASKED_FOR_VERSION, len(variant.sources))
+        for peer in self._rng.sample(variant.sources, count):
             connection = self._connection_of(peer)
             if connection is None:
                 continue
