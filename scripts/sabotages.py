@@ -148,6 +148,20 @@ SABOTAGES = (
         (f"{_UNIT}/core/test_upload_queue.py",),
     ),
     Sabotage(
+        "peers at many addresses keep the upload slots that they hardly use",
+        f"{_PACKAGE}/core/upload_queue.py",
+        "if now - self._running[one].began_at >= _SLOW_SLICE_S",
+        "if now - self._running[one].began_at >= 1000 * _SLOW_SLICE_S",
+        (f"{_UNIT}/core/test_upload_queue.py",),
+    ),
+    Sabotage(
+        "whoever waits for an upload slot waits for ever",
+        f"{_PACKAGE}/runtime/uploads.py",
+        "timeout=UPLOAD_QUEUE_TIMEOUT_S, ",
+        "",
+        (f"{_UNIT}/runtime/test_uploads.py",),
+    ),
+    Sabotage(
         "a caller's signature is not looked at",
         f"{_PACKAGE}/transport/hello_proof.py",
         "        key.verify(_bytes_of(signature), statement, _SIGNED_WITH)\n",
