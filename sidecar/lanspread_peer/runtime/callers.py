@@ -8,7 +8,7 @@ only then is anything else answered.
 import asyncio
 from collections.abc import Awaitable, Callable
 from secrets import token_bytes
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize, ref
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import InstanceId, PeerId, parse_peer_id
@@ -46,12 +46,12 @@ class Callers:
     def expect_hello(self, connection: Connection) -> None:
         """Send this connection away unless it proves an id soon."""
 
-        # Whoever says nothing must not hold one of the few connections there are.
-        def check() -> None:
-            if connection.peer_id is None:
-                connection.close("no Hello came")
-
-        asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, check)
+        # Whoever says nothing must not hold one of the few connections there are. The timer must
+        # not hold it either: one that ended is of no use, and may have megabytes in its buffers.
+        timer = asyncio.get_running_loop().call_later(
+            REQUEST_TIMEOUT_S, _require_hello, ref(connection)
+        )
+        finalize(connection, timer.cancel).atexit = False
 
     def challenge(self, connection: Connection) -> messages.Nonce:
         """The nonce of this connection; raises Refused when it has one already."""
@@ -98,3 +98,9 @@ class Callers:
         )
         check_proof(claimed, hello.certificate_chain, hello.signature, statement)
         return claimed
+
+
+def _require_hello(caller: ref[Connection]) -> None:
+    connection = caller()
+    if connection is not None and connection.peer_id is None:
+        connection.close("no Hello came")

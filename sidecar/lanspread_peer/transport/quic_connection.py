@@ -265,6 +265,7 @@ class PeerConnection:
         for stream in self._streams.values():
             stream.on_lost(detail)
         self._streams.clear()
+        self._quic.free_buffers()
         self._owner.on_ended(self)
 
 

@@ -135,6 +135,17 @@ class CreditedConnection(QuicConnection):
         if stream is not None and not stream.receiver.is_finished:
             self.stop_stream(stream_id, code)
 
+    def free_buffers(self) -> None:
+        """Let go of what was received and sent; the connection must be over.
+
+        The library's objects refer to each other in circles, so that they live on until Python's
+        collector comes along, which may be long after thousands of them came and went.
+        """
+        for stream in self._streams.values():
+            stream.receiver._buffer.clear()
+            stream.sender._buffer.clear()
+        self._events.clear()
+
     def _write_connection_limits(
         self,
         builder: QuicPacketBuilder,
