@@ -49,39 +49,45 @@ class DialQueue:
     """The dials of one sidecar that wait, and the number of those that run."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Wish, None] = {}
+        self._waiting: dict[DialRank, dict[Wish, None]] = {rank: {} for rank in DialRank}
         self._running: dict[Wish, None] = {}
         self._running_of: Counter[PeerId | None] = Counter()
 
     def add(self, wish: Wish) -> None:
         """Wait for a slot."""
-        self._waiting[wish] = None
+        self._waiting[wish.rank][wish] = None
 
     def next(self) -> Wish | None:
         """Who may begin now, or None; it counts as running until it is removed."""
-        allowed = [wish for wish in self._waiting if self._may_run(wish)]
-        wish = min(allowed, key=self._order, default=None)
-        if wish is not None:
-            del self._waiting[wish]
-            self._running[wish] = None
-            self._running_of[wish.told_by] += 1
-        return wish
+        for rank, waiting in self._waiting.items():
+            if len(self._running) >= _SLOTS[rank]:
+                # Nor is there a slot for the ranks below. Who waits is not looked at: a flood
+                # that waits must cost nothing each time that one more comes.
+                return None
+            allowed = (wish for wish in waiting if self._is_within_share(wish))
+            if wish := min(allowed, key=self._order, default=None):
+                self._begin(wish)
+                return wish
+        return None
 
     def remove(self, wish: Wish) -> None:
         """A dial is over, or its wish was given up."""
-        self._waiting.pop(wish, None)
+        self._waiting[wish.rank].pop(wish, None)
         if wish in self._running:
             del self._running[wish]
             self._running_of[wish.told_by] -= 1
             if not self._running_of[wish.told_by]:
                 del self._running_of[wish.told_by]
 
-    def _may_run(self, wish: Wish) -> bool:
-        if len(self._running) >= _SLOTS[wish.rank]:
-            return False
+    def _begin(self, wish: Wish) -> None:
+        del self._waiting[wish.rank][wish]
+        self._running[wish] = None
+        self._running_of[wish.told_by] += 1
+
+    def _is_within_share(self, wish: Wish) -> bool:
         share = MAX_DIALS_PER_HINTING_PEER
         return wish.rank is not DialRank.HINTED or self._running_of[wish.told_by] < share
 
-    def _order(self, wish: Wish) -> tuple[int, int, int]:
+    def _order(self, wish: Wish) -> tuple[int, int]:
         # Ties go to who waits longest, as the dictionary keeps the order.
-        return wish.rank, self._running_of[wish.told_by], wish.failures
+        return self._running_of[wish.told_by], wish.failures

@@ -1,20 +1,23 @@
 """What is known of every peer, and what the network holds of every game.
 
 Invariants: a peer has a library only while it is connected; the index by game holds exactly the
-games of connected peers; there are at most MAX_KNOWN_PEERS peers, and a connected one is never
-forgotten for a new one. Every method that can change a title returns the keys of those it may
-have changed. Whether a peer's word is true is not judged here, only bounded.
+games of connected peers; there are at most MAX_KNOWN_PEERS peers; a connected one is never
+forgotten for a new one, nor one that we saw for one that others told of. What strangers say never
+displaces an address that a connection proved. Every method that can change a title returns the
+keys of those it may have changed. Whether a peer's word is true is not judged here, only bounded.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from itertools import islice
 
 from lanspread_peer.model.game import GameSummary
 from lanspread_peer.model.ids import ContentId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.limits import (
     MAX_ADDRESSES_PER_PEER,
+    MAX_HINTED_ADDRESSES_PER_PEER,
     MAX_KNOWN_GAME_LINES,
     MAX_KNOWN_PEERS,
     MAX_LIBRARY_GAMES,
@@ -27,6 +30,15 @@ FORGET_AFTER_S = 600.0
 _CONNECTED = (PeerState.CONNECTED, PeerState.SUSPECT)
 
 
+class _Trust(IntEnum):
+    """What speaks for an address; the lower one is dialled first and forgotten last."""
+
+    # A connection: ours to where a person or a record sent us, or the peer's own word on one.
+    PROVED = 0
+    SEEN = 1
+    HINTED = 2
+
+
 @dataclass(slots=True)
 class _Peer:
     id: PeerId
@@ -34,7 +46,8 @@ class _Peer:
     name: str = ""
     instance: InstanceId | None = None
     state: PeerState = PeerState.DISCOVERED
-    addresses: list[Address] = field(default_factory=list)
+    # Best first.
+    addresses: dict[Address, _Trust] = field(default_factory=dict)
     address: Address | None = None
     rtt_s: float | None = None
     digest: str = ""
@@ -53,6 +66,13 @@ class PeerDb:
         self._peers: dict[PeerId, _Peer] = {}
         self._by_game: dict[GameKey, dict[PeerId, GameSummary]] = defaultdict(dict)
         self._lines = 0
+        # Those that only other peers told of, the oldest hint first.
+        self._hinted: dict[PeerId, None] = {}
+        self._on_forgotten: Callable[[PeerId], None] = lambda _peer_id: None
+
+    def watch_forgotten(self, on_forgotten: Callable[[PeerId], None]) -> None:
+        """Tell who is not known any more; `on_forgotten` must not change the database."""
+        self._on_forgotten = on_forgotten
 
     # Membership.
 
@@ -61,15 +81,12 @@ class PeerDb:
         peer = self._peers.get(peer_id)
         is_new = peer is None
         if peer is None:
-            if not self._make_room():
+            if not self._make_room(is_hint=sighting.told_by is not None):
                 return False
             peer = self._peers[peer_id] = _Peer(peer_id, now)
         peer.seen_at = now
-        fresh = [address for address in sighting.addresses if address not in peer.addresses]
-        # The address that was proved stays first, however many a stranger makes up.
-        proved = [peer.address] if peer.address else []
-        others = [address for address in fresh + peer.addresses if address not in proved]
-        peer.addresses = (proved + others)[:MAX_ADDRESSES_PER_PEER]
+        self._note_hint(peer_id, is_hint=sighting.told_by is not None, is_new=is_new)
+        _add_addresses(peer, sighting.addresses, _trust_in(sighting))
         return is_new
 
     def connected(
@@ -85,11 +102,9 @@ class PeerDb:
         peer = self._peers.setdefault(peer_id, _Peer(peer_id, now))
         peer.state = PeerState.CONNECTED
         peer.instance, peer.name, peer.address, peer.seen_at = instance, name, address, now
-        if address is None:
-            return
-        if address in peer.addresses:
-            peer.addresses.remove(address)
-        peer.addresses = [address, *peer.addresses][:MAX_ADDRESSES_PER_PEER]
+        self._hinted.pop(peer_id, None)
+        if address is not None:
+            _add_addresses(peer, (address,), _Trust.PROVED)
 
     def suspected(self, peer_id: PeerId, is_suspect: bool) -> None:
         """A connected peer missed a ping, or answers again."""
@@ -116,7 +131,7 @@ class PeerDb:
         """Drop peers that have been gone for FORGET_AFTER_S."""
         for peer in list(self._peers.values()):
             if not peer.is_connected and now - peer.seen_at > FORGET_AFTER_S:
-                del self._peers[peer.id]
+                self._forget(peer.id)
 
     # Libraries.
 
@@ -196,6 +211,12 @@ class PeerDb:
         peer = self._peers.get(peer_id)
         return tuple(peer.addresses) if peer else ()
 
+    def hinted_addresses(self, peer_id: PeerId) -> frozenset[Address]:
+        """Those of its addresses that only other peers told of."""
+        peer = self._peers.get(peer_id)
+        known = peer.addresses if peer else {}
+        return frozenset(one for one, trust in known.items() if trust is _Trust.HINTED)
+
     def is_connected(self, peer_id: PeerId) -> bool:
         peer = self._peers.get(peer_id)
         return peer is not None and peer.is_connected
@@ -226,14 +247,28 @@ class PeerDb:
         """All known peers in order of their ids."""
         return [_status_of(peer) for _, peer in sorted(self._peers.items())]
 
-    def _make_room(self) -> bool:
+    def _make_room(self, *, is_hint: bool) -> bool:
         if len(self._peers) < MAX_KNOWN_PEERS:
             return True
-        gone = [peer for peer in self._peers.values() if not peer.is_connected]
-        if not gone:
+        oldest = next(iter(self._hinted), None)
+        if oldest is None and not is_hint:
+            gone = [peer for peer in self._peers.values() if not peer.is_connected]
+            oldest = min(gone, key=lambda peer: peer.seen_at).id if gone else None
+        if oldest is None:
             return False
-        del self._peers[min(gone, key=lambda peer: peer.seen_at).id]
+        self._forget(oldest)
         return True
+
+    def _forget(self, peer_id: PeerId) -> None:
+        del self._peers[peer_id]
+        self._hinted.pop(peer_id, None)
+        self._on_forgotten(peer_id)
+
+    def _note_hint(self, peer_id: PeerId, *, is_hint: bool, is_new: bool) -> None:
+        was_hinted = peer_id in self._hinted
+        self._hinted.pop(peer_id, None)
+        if is_hint and (is_new or was_hinted):
+            self._hinted[peer_id] = None
 
     def _set_library(self, peer: _Peer, library: dict[GameKey, GameSummary]) -> frozenset[GameKey]:
         changed = self._index_library(peer, library)
@@ -260,6 +295,25 @@ class PeerDb:
             if not self._by_game[key]:
                 del self._by_game[key]
         return frozenset(changed)
+
+
+def _trust_in(sighting: Sighting) -> _Trust:
+    if sighting.told_by is not None:
+        return _Trust.HINTED
+    return _Trust.PROVED if sighting.origin == "dialled" else _Trust.SEEN
+
+
+def _add_addresses(peer: _Peer, addresses: Iterable[Address], trust: _Trust) -> None:
+    known = peer.addresses
+    added = {address: min(trust, known.get(address, trust)) for address in addresses}
+    # What is known already keeps its place, unless more speaks for it now.
+    fresh = {one: rank for one, rank in added.items() if known.get(one) != rank}
+    newest_first = fresh | {one: rank for one, rank in known.items() if one not in fresh}
+    in_use_first = sorted(newest_first, key=lambda one: (newest_first[one], one != peer.address))
+    hinted = [one for one in in_use_first if newest_first[one] is _Trust.HINTED]
+    cut = frozenset(hinted[MAX_HINTED_ADDRESSES_PER_PEER:])
+    kept = [one for one in in_use_first if one not in cut][:MAX_ADDRESSES_PER_PEER]
+    peer.addresses = {one: newest_first[one] for one in kept}
 
 
 def _status_of(peer: _Peer) -> PeerStatus:

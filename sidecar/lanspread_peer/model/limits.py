@@ -52,6 +52,8 @@ MAX_NAME_BYTES = 64
 # Peers.
 MAX_KNOWN_PEERS = 1024
 MAX_ADDRESSES_PER_PEER = 16
+# Of these, what other peers told: enough for an honest peer, and little to waste dials on.
+MAX_HINTED_ADDRESSES_PER_PEER = 4
 MAX_FEATURES = 32
 MAX_PEER_HINTS = 256
 # As many as are known at once; an id costs a stranger nothing, so that more would not help either.
@@ -70,8 +72,12 @@ MAX_CONNECTIONS = 64
 CONNECTIONS_KEPT_FOR_DIALS = 16
 # More sidecars than share one PC, or one router's address; one host leaves half for the others.
 MAX_CONNECTIONS_PER_ADDRESS = 32
-# A flood of hints may keep this many handshakes of ours going, and no more.
+# Peers that are dialled at once; a flood of announcements makes no more dials than that.
 MAX_DIALS_AT_ONCE = 16
+# Handshakes of one dial at a time, each a quarter of a second after the one before, so that dead
+# addresses cost little and the best one mostly wins alone. Hinted addresses go one by one.
+MAX_HANDSHAKES_PER_DIAL = 3
+DIAL_STAGGER_S = 0.25
 # Some of them are left for addresses that a person typed, and more for peers that we saw ourselves.
 MAX_DIALS_UNTYPED = 12
 MAX_DIALS_OF_HINTS = 8

@@ -95,3 +95,25 @@ def test_a_wish_that_is_given_up_takes_no_turn() -> None:
     queue.remove(wish)
     queue.remove(wish)
     assert begun(queue) == []
+
+
+class Looked(Wish):
+    """A wish that counts how often the queue weighs it."""
+
+    looks = 0
+
+    def __getattribute__(self, name: str) -> object:
+        Looked.looks += 1
+        return super().__getattribute__(name)
+
+
+def test_a_flood_that_waits_costs_nothing_when_one_more_comes() -> None:
+    queue = DialQueue()
+    for number in range(1000):
+        queue.add(Looked(DialRank.HINTED, PeerId(f"{number:052}")))
+    assert len(begun(queue)) == MAX_DIALS_OF_HINTS
+    Looked.looks = 0
+    for _ in range(100):
+        queue.add(Wish(DialRank.HINTED, HONEST))
+        assert queue.next() is None
+    assert Looked.looks == 0
