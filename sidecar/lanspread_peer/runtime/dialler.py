@@ -1,7 +1,8 @@
 """The dialler: opens connections, a bounded number at once, those that matter most first."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from lanspread_peer.core.dial_queue import DialQueue, Wish
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import DIAL_STAGGER_S, MAX_HANDSHAKES_PER_DIAL
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.transport.base import Connection, Transport
@@ -26,30 +28,52 @@ class Dialler:
         self._said = LogOnce()
 
     async def first_answer(
-        self, addresses: Iterable[Address], expected: PeerId | None, wish: Wish
+        self,
+        addresses: Iterable[Address],
+        expected: PeerId | None,
+        wish: Wish,
+        hinted: Collection[Address] = (),
     ) -> Connection | None:
-        """The first connection that one of the addresses gives, dialled in parallel, or None."""
+        """The first connection that one of the addresses gives, or None.
+
+        They are dialled in their order, a few at a time, those that are `hinted` one by one.
+        """
         async with self._turn(wish):
-            return await self._dial(addresses, expected)
+            return await self._dial(addresses, expected, hinted)
 
     async def _dial(
-        self, addresses: Iterable[Address], expected: PeerId | None
+        self, addresses: Iterable[Address], expected: PeerId | None, hinted: Collection[Address]
     ) -> Connection | None:
-        dials = [
-            asyncio.ensure_future(self._transport.dial(address, expected)) for address in addresses
-        ]
+        queue = deque(addresses)
+        dials: list[asyncio.Future[Connection]] = []
+        running: set[asyncio.Future[Connection]] = set()
         winner: Connection | None = None
         try:
-            for dial in asyncio.as_completed(dials):
-                try:
-                    winner = await dial
-                    break
-                except errors.LanspreadError as error:
-                    if self._said.first_time(expected, error.reason):
-                        _log.info("dial failed", peer=expected, detail=error.message)
+            while winner is None and (queue or running):
+                if _may_begin(queue, running, hinted):
+                    dials.append(
+                        asyncio.ensure_future(self._transport.dial(queue.popleft(), expected))
+                    )
+                    running.add(dials[-1])
+                stagger_s = DIAL_STAGGER_S if _may_begin(queue, running, hinted) else None
+                ended, running = await asyncio.wait(
+                    running, timeout=stagger_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                winner = self._winner_of(ended, expected)
         finally:
             await _close_others(dials, winner)
         return winner
+
+    def _winner_of(
+        self, ended: Iterable[asyncio.Future[Connection]], expected: PeerId | None
+    ) -> Connection | None:
+        for dial in ended:
+            try:
+                return dial.result()
+            except errors.LanspreadError as error:
+                if self._said.first_time(expected, error.reason):
+                    _log.info("dial failed", peer=expected, detail=error.message)
+        return None
 
     @asynccontextmanager
     async def _turn(self, wish: Wish) -> AsyncIterator[None]:
@@ -67,6 +91,17 @@ class Dialler:
     def _let_begin(self) -> None:
         while (wish := self._queue.next()) is not None:
             self._turns[wish].set()
+
+
+def _may_begin(
+    queue: Sequence[Address],
+    running: Collection[asyncio.Future[Connection]],
+    hinted: Collection[Address],
+) -> bool:
+    if not queue:
+        return False
+    most = 1 if queue[0] in hinted else MAX_HANDSHAKES_PER_DIAL
+    return len(running) < most
 
 
 async def _close_others(
