@@ -4,6 +4,7 @@ from typing import Protocol
 
 FIRST_DELAY_S = 1.0
 MAX_DELAY_S = 30.0
+STEADY_AFTER_S = 30.0
 # With these delays about twenty minutes, as an uplink may be unplugged, or a firewall's question
 # answered late; a fresh sighting starts the count again.
 MAX_FAILURES = 45
@@ -30,12 +31,13 @@ class DialPolicy:
 
     @property
     def failures(self) -> int:
-        """How often it failed since the peer was last seen or answered."""
+        """How often it failed since the peer was last seen or stayed."""
         return self._failures
 
-    def succeeded(self) -> None:
-        """A dial was answered."""
-        self._failures = 0
+    def held(self, seconds: float) -> None:
+        """A link lasted so long; a short one is no success, or who hangs up is dialled for ever."""
+        if seconds >= STEADY_AFTER_S:
+            self._failures = 0
 
     def sighted(self) -> None:
         """The peer was seen again: dial at once."""

@@ -37,6 +37,7 @@ class Clones:
         self._greeter = greeter
         self._warnings = warnings
         self._visited = LogOnce()
+        self._is_visiting = False
         self._tasks = TaskSet()
 
     async def close(self) -> None:
@@ -60,9 +61,12 @@ class Clones:
 
     def own_id_sighted(self, sighting: Sighting) -> None:
         """Somebody is said to have our id: visit it, unless it is this sidecar."""
-        # Anybody can announce our id, so that only an answer with our key is worth a warning.
-        is_new = self._visited.first_time(sighting.instance)
-        if sighting.instance not in (None, self._own_instance) and is_new:
+        # Anybody can announce our id, so that only an answer with our key is worth a warning, and
+        # one visit at a time enough; whoever is passed over is sighted again.
+        if sighting.instance in (None, self._own_instance) or self._is_visiting:
+            return
+        if self._visited.first_time(sighting.instance):
+            self._is_visiting = True
             self._tasks.spawn("visit clone", self._visit(sighting.addresses))
 
     async def own_id_answered(self, connection: Connection) -> None:
@@ -88,6 +92,9 @@ class Clones:
 
     async def _visit(self, addresses: Iterable[Address]) -> None:
         wish = Wish(DialRank.HINTED)
-        connection = await self._dialler.first_answer(addresses, self._own_id, wish)
-        if connection is not None:
-            await self.own_id_answered(connection)
+        try:
+            connection = await self._dialler.first_answer(addresses, self._own_id, wish)
+            if connection is not None:
+                await self.own_id_answered(connection)
+        finally:
+            self._is_visiting = False

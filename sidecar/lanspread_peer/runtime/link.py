@@ -34,7 +34,7 @@ class Link:
     `woken` tells whoever waits on the link to look again; `greeted` is set while there is a
     connection; `linked` while the peer counts as connected, else `lost`. `offered_digest` is that
     of a library which is not fetched yet. `told_by` is the only peer that knows of this one, if
-    nobody else does.
+    nobody else does. `keeper` is the task that dials the peer and follows it.
     """
 
     peer_id: PeerId
@@ -42,6 +42,7 @@ class Link:
     choice: ConnectionChoice[Proven]
     told_by: PeerId | None
     heard_at: float = 0.0
+    keeper: asyncio.Task[None] | None = None
     offered_digest: str | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,17 +61,21 @@ class Link:
         return Wish(rank, self.told_by, self.policy.failures)
 
     def sighted(self, sighting: Sighting) -> None:
-        """The peer was seen again: dial it at once."""
-        if sighting.told_by is None:
-            self.told_by = None
-        self.policy.sighted()
-        self.woken.set()
+        """The peer was seen again: dial it at once.
+
+        Not for what costs others nothing to repeat: a hint, or a call that may end at once.
+        """
+        if sighting.told_by is not None:
+            return
+        self.told_by = None
+        if sighting.origin != "hello":
+            self.policy.sighted()
+            self.woken.set()
 
     def proven(self, proven: Proven) -> None:
         """There is a connection; older ones that it replaces end."""
         for over in self.choice.proven(proven, dialled=proven.dialled, instance=proven.instance):
             over.connection.close("another connection took its place")
-        self.policy.succeeded()
         self.heard()
         self.greeted.set()
         self.woken.set()
@@ -81,6 +86,15 @@ class Link:
         if self.choice.current is None:
             self.greeted.clear()
         self.woken.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits so long, or until it is woken."""
+        self.woken.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
+        except TimeoutError:
+            return
 
     def heard(self) -> None:
         """A message came from the peer."""

@@ -72,8 +72,9 @@ class PeerLinks:
         self._dialler = Dialler(transport)
         self._greeter = Greeter(hello, warnings)
         self._clones = Clones(own_id, own_instance, self._dialler, self._greeter, warnings)
-        self._is_blocked = is_blocked
+        self._blocked = is_blocked
         self._peers = peers
+        peers.watch_forgotten(self._forgotten)
         self._emit = emit
         self._on_titles = on_titles
         self._on_hints = on_hints
@@ -84,7 +85,7 @@ class PeerLinks:
 
     def sighted(self, peer_id: PeerId, sighting: Sighting) -> None:
         """Dial this peer at these addresses, unless it is linked already."""
-        if not sighting.addresses or self._is_blocked(peer_id):
+        if not sighting.addresses or self.is_blocked(peer_id):
             return
         if peer_id != self._own_id:
             self._link(peer_id, sighting)
@@ -103,7 +104,7 @@ class PeerLinks:
         if peer_id == self._own_id:
             await self._clones.own_id_answered(connection)
             raise errors.PeerUnreachable("this is the address of this sidecar itself")
-        if self._is_blocked(peer_id):
+        if self.is_blocked(peer_id):
             connection.close("blocked")
             raise errors.PeerUnreachable("the peer there is blocked", peer_id=peer_id)
         is_linked = peer_id in self._links
@@ -151,6 +152,10 @@ class PeerLinks:
             proven.connection.close("blocked")
         link.woken.set()
         await self.wait_lost(peer_id)
+
+    def is_blocked(self, peer_id: PeerId | None) -> bool:
+        """Whether a person wants nothing to do with this peer."""
+        return peer_id is not None and self._blocked(peer_id)
 
     def connection(self, peer_id: PeerId) -> Connection | None:
         """The live connection to a peer, or None."""
@@ -201,8 +206,14 @@ class PeerLinks:
         choice = ConnectionChoice[Proven](self._own_id, peer_id)
         link = Link(peer_id, DialPolicy(self._rng), choice, sighting.told_by)
         self._links[peer_id] = link
-        self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, dialled))
+        link.keeper = self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, dialled))
         return link
+
+    def _forgotten(self, peer_id: PeerId) -> None:
+        """A peer is not known any more: its link, and the dial that may wait, end with that."""
+        link = self._links.pop(peer_id, None)
+        if link is not None and link.keeper is not None:
+            link.keeper.cancel()
 
     async def _wait_linked(self, link: Link | None) -> None:
         if link is None:
@@ -222,15 +233,16 @@ class PeerLinks:
                     await self._hold(link)
                     await asyncio.sleep(_REST_S)
                 if link.choice.current is None:
-                    await _sleep_unless_woken(link.woken, link.policy.failed())
+                    await link.sleep(link.policy.failed())
         finally:
-            del self._links[link.peer_id]
+            if self._links.get(link.peer_id) is link:
+                del self._links[link.peer_id]
             for proven in link.choice.all:
                 proven.connection.close("link ended")
 
     def _is_worth_dialling(self, link: Link) -> bool:
         known = self._peers.status(link.peer_id) is not None
-        return known and not link.policy.gives_up and not self._is_blocked(link.peer_id)
+        return known and not link.policy.gives_up and not self.is_blocked(link.peer_id)
 
     async def _connect(self, link: Link, dialled: Connection | None) -> None:
         """Returns once the peer is greeted, by us or by its own call, or that failed."""
@@ -244,7 +256,10 @@ class PeerLinks:
         if link.greeted.is_set():
             return None
         addresses = self._peers.addresses(link.peer_id)
-        dial = asyncio.ensure_future(self._dialler.first_answer(addresses, link.peer_id, link.wish))
+        hinted = self._peers.hinted_addresses(link.peer_id)
+        dial = asyncio.ensure_future(
+            self._dialler.first_answer(addresses, link.peer_id, link.wish, hinted)
+        )
         try:
             await _first_of(dial, link.greeted)
             return dial.result() if dial.done() else None
@@ -282,13 +297,16 @@ class PeerLinks:
             older.connection.close("its peer started again")
             link.ended(older)
         self._require_wanted(link.peer_id)
+        if self._links.get(link.peer_id) is not link:
+            # It ended while the older instance was asked; nobody would look after the connection.
+            raise errors.Refused("the link to this peer ended meanwhile")
         link.proven(proven)
         self._tasks.spawn(f"watch {link.peer_id[:8]}", self._watch(link, proven))
         if link.choice.spare is not None:
             self._tasks.spawn(f"spare {link.peer_id[:8]}", self._end_spare(link))
 
     def _require_wanted(self, peer_id: PeerId) -> None:
-        if self._is_blocked(peer_id):
+        if self.is_blocked(peer_id):
             raise errors.Refused("this sidecar has blocked the caller")
 
     async def _watch(self, link: Link, proven: Proven) -> None:
@@ -313,11 +331,13 @@ class PeerLinks:
         proven = link.choice.current
         assert proven is not None
         self._connected(link, proven)
+        began = monotonic_s()
         detail = "it stopped answering"
         try:
             while (used := link.choice.current) and used.instance == proven.instance:
                 detail = await self._follow(link, used)
         finally:
+            link.policy.held(monotonic_s() - began)
             self._lost(link, detail)
 
     async def _follow(self, link: Link, proven: Proven) -> str:
@@ -372,12 +392,3 @@ async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
         await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-
-
-async def _sleep_unless_woken(woken: asyncio.Event, seconds: float) -> None:
-    woken.clear()
-    try:
-        async with asyncio.timeout(seconds):
-            await woken.wait()
-    except TimeoutError:
-        return

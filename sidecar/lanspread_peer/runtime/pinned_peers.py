@@ -14,6 +14,7 @@ from lanspread_peer.discovery.addresses import resolve
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import PeerId
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.tasks import TaskSet
@@ -54,17 +55,25 @@ class PinnedPeers:
     async def _keep(self, address: str) -> None:
         policy = DialPolicy(self._rng)
         while True:
-            try:
-                peer_id = await self._dial(address)
-            except errors.LanspreadError as error:
-                if self._said.first_time(address, error.reason):
-                    _log.info("pinned peer not reached", address=address, detail=error.message)
-                await asyncio.sleep(policy.failed())
-            else:
-                await self._links.wait_lost(peer_id)
-                policy.succeeded()
-                # Not at once, or one that hangs up after each greeting would keep both busy.
-                await asyncio.sleep(policy.failed())
+            if not self._links.is_blocked(self._ids.get(address)):
+                await self._link(address, policy)
+            # Not at once, or one that hangs up after each greeting would keep both busy.
+            await asyncio.sleep(policy.failed())
+
+    async def _link(self, address: str, policy: DialPolicy) -> None:
+        """Dial the address, and follow the link to its end."""
+        try:
+            peer_id = await self._dial(address)
+        except errors.LanspreadError as error:
+            if who := error.metadata.get("peer_id"):
+                # A blocked peer, which need not be dialled to learn that again.
+                self._ids[address] = PeerId(who)
+            if self._said.first_time(address, error.reason):
+                _log.info("pinned peer not reached", address=address, detail=error.message)
+        else:
+            began = monotonic_s()
+            await self._links.wait_lost(peer_id)
+            policy.held(monotonic_s() - began)
 
     async def _dial(self, address: str) -> PeerId:
         peer_id = await self._links.dial(await resolve(address, "peer"))

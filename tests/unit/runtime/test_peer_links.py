@@ -1,0 +1,102 @@
+"""Floods of made-up peers cost little, and a connection without a link is refused."""
+
+import asyncio
+
+import pytest
+
+from lanspread_peer.core.peer_db import FORGET_AFTER_S
+from lanspread_peer.model import errors
+from lanspread_peer.model.limits import MAX_KNOWN_PEERS
+from lanspread_peer.model.peer import Sighting
+from lanspread_peer.runtime import clones
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.transport.base import Connection
+from support.link_party import OWN_ID, HandmadeConnection, LinkParty, hello_of
+from support.values import address, instance_id, peer_id
+
+
+def hinted(number: int) -> Sighting:
+    return Sighting((address(number),), "peer", peer_id(number), told_by=peer_id(1))
+
+
+def announced(number: int) -> Sighting:
+    return Sighting((address(number),), "mdns", peer_id(number), instance_id(number))
+
+
+async def test_a_flood_of_hints_makes_no_more_links_than_peers_are_known() -> None:
+    party = LinkParty()
+    seen = peer_id(2)
+    party.links.sighted(seen, announced(2))
+    for number in range(100, 100 + MAX_KNOWN_PEERS + 200):
+        party.links.sighted(peer_id(number), hinted(number))
+    await party.settle()
+    assert len(party.links._links) == MAX_KNOWN_PEERS
+    queued = party.links._dialler._queue._waiting.values()
+    assert sum(map(len, queued)) < MAX_KNOWN_PEERS, "the dials of those that are gone do not wait"
+    # A link, its dial and two waits for each.
+    assert len(asyncio.all_tasks()) <= 4 * MAX_KNOWN_PEERS
+    assert seen in party.links._links
+    await party.links.close()
+
+
+async def test_the_link_of_a_peer_that_is_forgotten_ends() -> None:
+    party = LinkParty()
+    party.links.sighted(peer_id(2), announced(2))
+    await party.settle()
+    assert party.transport.running == [address(2)]
+    party.peers.forget_stale(now=monotonic_s() + FORGET_AFTER_S + 1)
+    await party.settle()
+    assert party.links._links == {}
+    assert party.transport.running == []
+    await party.links.close()
+
+
+async def test_a_hint_about_a_peer_that_is_dialled_already_starts_nothing_again() -> None:
+    party = LinkParty()
+    party.links.sighted(peer_id(2), announced(2))
+    link = party.links._links[peer_id(2)]
+    link.policy.failed()
+    party.links.sighted(peer_id(2), hinted(2))
+    assert link.policy.failures == 1
+    party.links.sighted(peer_id(2), announced(2))
+    assert link.policy.failures == 0
+    await party.links.close()
+
+
+async def test_one_clone_is_visited_at_a_time_and_the_next_when_it_is_seen_again() -> None:
+    party = LinkParty()
+    for number in (1, 2, 3):
+        party.links.sighted(OWN_ID, announced(number))
+    await party.settle()
+    assert party.transport.dialled == [address(1)]
+    await party.links._clones._tasks.close()
+    party.links.sighted(OWN_ID, announced(1))
+    party.links.sighted(OWN_ID, announced(2))
+    await party.settle()
+    assert party.transport.dialled == [address(1), address(2)]
+    await party.links.close()
+
+
+async def test_a_connection_whose_link_ended_while_a_clone_was_asked_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def is_answering(_connection: Connection) -> bool:
+        asked.set()
+        await ended.wait()
+        return False
+
+    monkeypatch.setattr(clones, "is_answering", is_answering)
+    party = LinkParty()
+    old, new = HandmadeConnection(2), HandmadeConnection(2)
+    await party.links.accepted(peer_id(2), old, hello_of(2, 1), announced(2))
+    late = asyncio.ensure_future(
+        party.links.accepted(peer_id(2), new, hello_of(2, 2), announced(2))
+    )
+    await asked.wait()
+    party.links._forgotten(peer_id(2))
+    ended.set()
+    with pytest.raises(errors.Refused):
+        await late
+    await party.links.close()
