@@ -103,6 +103,13 @@ MAX_STREAM_GAPS = 1024
 QUIC_SEND_BACKLOG_BYTES = 256 * KIB
 # From then on a caller must first prove that it receives at the address it sends from.
 MAX_UNPROVEN_HANDSHAKES = 16
+# The same for one address: whoever forges it as the source of datagrams takes no more than these.
+MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS = 2
+# Handshakes that one address may begin: a room full of sidecars on one PC is through in seconds,
+# and a stranger's loop costs a small part of one core.
+HANDSHAKES_PER_SECOND = 20.0
+HANDSHAKE_BURST = 40
+MAX_REMEMBERED_ADDRESSES = 1024
 
 # Transfers.
 MAX_UPLOADS = 12

@@ -1,8 +1,9 @@
 """Who may start a connection: decides about datagrams that belong to none yet.
 
 Holds the caps on connections and handshakes. Pure of I/O: it returns what to do, and the endpoint
-does it. Nothing here answers with more bytes than came (RFC 9000 section 8). Invariant: strangers
-that call never take the connections that are kept for our own dials.
+does it. Nothing here answers with more bytes than came (RFC 9000 section 8). Invariants: strangers
+that call never take the connections that are kept for our own dials, and whoever forges another's
+address as his own takes nothing that its owner cannot have by proving it.
 """
 
 import os
@@ -22,12 +23,17 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model.limits import (
     CONNECTIONS_KEPT_FOR_DIALS,
+    HANDSHAKE_BURST,
+    HANDSHAKES_PER_SECOND,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
+    MAX_REMEMBERED_ADDRESSES,
     MAX_UNAUTHENTICATED_PER_ADDRESS,
     MAX_UNPROVEN_HANDSHAKES,
+    MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS,
 )
 from lanspread_peer.transport.udp_socket import SocketAddress, address_of
 
@@ -45,6 +51,11 @@ class Admit:
 
     original_destination: bytes
     retry_source: bytes | None
+
+    @property
+    def is_address_proved(self) -> bool:
+        """Whether the caller answered from its address already, by a Retry."""
+        return self.retry_source is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,9 @@ def destination_of(datagram: bytes) -> ConnectionId | None:
 class Standing(Enum):
     """How far an accepted connection has come."""
 
+    # All that came may have a forged source.
     HANDSHAKE = "handshake"
+    REACHED = "handshake from a proved address"
     UNPROVEN = "unproven"
     PROVEN = "proven"
 
@@ -80,10 +93,14 @@ class Admission:
         self._accepted: dict[object, tuple[str, Standing]] = {}
         self._dialled: dict[object, str] = {}
         self._retry = QuicRetryTokenHandler()
+        # Apart, so that forged datagrams empty only the one that proof is a way around.
+        self._unproven_rate = _handshake_rate()
+        self._proven_rate = _handshake_rate()
 
-    def accepted(self, connection: object, host: str) -> None:
+    def accepted(self, connection: object, host: str, *, is_address_proved: bool) -> None:
         """A connection was admitted; its handshake is still to come."""
-        self._accepted[connection] = (host, Standing.HANDSHAKE)
+        standing = Standing.REACHED if is_address_proved else Standing.HANDSHAKE
+        self._accepted[connection] = (host, standing)
 
     def advanced(self, connection: object, standing: Standing) -> None:
         """An accepted connection has come further; nothing happens for a dialled one."""
@@ -120,17 +137,18 @@ class Admission:
             return None
         if header.version not in SUPPORTED_VERSIONS:
             return _version_negotiation(header)
-        if header.packet_type is not QuicPacketType.INITIAL or not self._may_accept(
-            address_of(address).host
-        ):
+        host = address_of(address).host
+        if header.packet_type is not QuicPacketType.INITIAL or not self._may_accept(host):
             return None
-        if header.token or self._handshakes() >= MAX_UNPROVEN_HANDSHAKES:
-            return self._prove(header, address, now=now)
+        if header.token:
+            return self._check_proof(header, address, now=now)
+        if self._must_prove(host) or not self._unproven_rate.take(host, now=now):
+            return self._ask_for_proof(header, address, now=now)
         return Admit(header.destination_cid, None)
 
     def _may_accept(self, host: str) -> bool:
         unproven = sum(
-            one == host and standing is not Standing.PROVEN
+            one == host and standing in (Standing.REACHED, Standing.UNPROVEN)
             for one, standing in self._accepted.values()
         )
         return (
@@ -145,24 +163,29 @@ class Admission:
         total = len(self._accepted) + len(self._dialled)
         return total < MAX_CONNECTIONS and here < MAX_CONNECTIONS_PER_ADDRESS
 
-    def _handshakes(self) -> int:
-        return sum(standing is Standing.HANDSHAKE for _, standing in self._accepted.values())
+    def _must_prove(self, host: str) -> bool:
+        hosts = [one for one, standing in self._accepted.values() if standing is Standing.HANDSHAKE]
+        here = hosts.count(host)
+        return len(hosts) >= MAX_UNPROVEN_HANDSHAKES or here >= MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS
 
-    def _prove(
+    def _check_proof(
         self, header: QuicHeader, address: SocketAddress, *, now: float
-    ) -> Admit | Answer | None:
+    ) -> Admit | None:
         """Address validation by Retry (RFC 9000 section 8.1.2)."""
-        if header.token:
-            try:
-                original = self._retry.validate_token(
-                    address=address,
-                    destination_cid=header.destination_cid,
-                    token=header.token,
-                    now=now,
-                )
-            except ValueError:
-                return None
-            return Admit(original, header.destination_cid)
+        try:
+            original = self._retry.validate_token(
+                address=address,
+                destination_cid=header.destination_cid,
+                token=header.token,
+                now=now,
+            )
+        except ValueError:
+            return None
+        if not self._proven_rate.take(address_of(address).host, now=now):
+            return None
+        return Admit(original, header.destination_cid)
+
+    def _ask_for_proof(self, header: QuicHeader, address: SocketAddress, *, now: float) -> Answer:
         assert header.version is not None
         source = os.urandom(CONNECTION_ID_BYTES)
         token = self._retry.create_token(
@@ -180,6 +203,14 @@ class Admission:
                 retry_token=token,
             )
         )
+
+
+def _handshake_rate() -> TokenBuckets[str]:
+    return TokenBuckets(
+        per_second=HANDSHAKES_PER_SECOND,
+        burst=HANDSHAKE_BURST,
+        max_keys=MAX_REMEMBERED_ADDRESSES,
+    )
 
 
 def _version_negotiation(header: QuicHeader) -> Answer:

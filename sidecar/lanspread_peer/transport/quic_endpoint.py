@@ -216,7 +216,9 @@ class QuicTransport:
         connection = PeerConnection(quic, address, send=udp.send, owner=self, dialled=False)
         self._add(connection, quic)
         self._routes[admitted.retry_source or admitted.original_destination] = connection
-        self._admission.accepted(connection, connection.address.host)
+        self._admission.accepted(
+            connection, connection.address.host, is_address_proved=admitted.is_address_proved
+        )
         deadline = self._loop.call_later(
             HANDSHAKE_TIMEOUT_S, connection.close, "the handshake took too long"
         )

@@ -4,10 +4,13 @@ from aioquic.quic.retry import TOKEN_LIFETIME
 
 from lanspread_peer.model.limits import (
     CONNECTIONS_KEPT_FOR_DIALS,
+    HANDSHAKE_BURST,
+    HANDSHAKES_PER_SECOND,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
     MAX_UNAUTHENTICATED_PER_ADDRESS,
     MAX_UNPROVEN_HANDSHAKES,
+    MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS,
 )
 from lanspread_peer.transport.quic_admission import (
     SUPPORTED_VERSIONS,
@@ -36,7 +39,7 @@ def initial() -> bytes:
 def crowded(handshakes: int) -> Admission:
     admission = Admission()
     for index in range(handshakes):
-        admission.accepted(index, f"198.51.100.{index}")
+        admission.accepted(index, f"198.51.100.{index}", is_address_proved=False)
     return admission
 
 
@@ -96,14 +99,14 @@ def admits(admission: Admission, host: str = HERE[0]) -> bool:
 
 
 def proven(admission: Admission, connection: object, host: str) -> None:
-    admission.accepted(connection, host)
+    admission.accepted(connection, host, is_address_proved=True)
     admission.advanced(connection, Standing.PROVEN)
 
 
 def test_strangers_never_take_the_connections_that_are_kept_for_dials() -> None:
     admission = Admission()
     for number in range(ACCEPTABLE):
-        assert admits(admission)
+        assert admits(admission, f"198.51.100.{number}")
         proven(admission, number, f"198.51.100.{number}")
     assert not admits(admission)
     for number in range(CONNECTIONS_KEPT_FOR_DIALS):
@@ -120,7 +123,7 @@ def test_strangers_never_take_the_connections_that_are_kept_for_dials() -> None:
 def test_connections_beyond_the_limit_are_ignored_until_one_ends() -> None:
     admission = Admission()
     for number in range(MAX_CONNECTIONS):
-        assert admits(admission)
+        assert admits(admission, f"198.51.100.{number}")
         admission.dialled(number, f"198.51.100.{number}")
     assert not admits(admission)
     admission.ended(0)
@@ -131,7 +134,7 @@ def test_one_address_may_not_hold_many_unproven_connections_and_others_still_may
     admission = Admission()
     for number in range(MAX_UNAUTHENTICATED_PER_ADDRESS):
         assert admits(admission)
-        admission.accepted(number, HERE[0])
+        admission.accepted(number, HERE[0], is_address_proved=True)
     assert not admits(admission)
     assert admits(admission, "192.0.2.8")
     admission.advanced(0, Standing.UNPROVEN)
@@ -170,3 +173,40 @@ def test_under_many_handshakes_a_caller_must_prove_its_address_first() -> None:
     assert admission.judge(second, ("192.0.2.8", 5000), now=1.0) is None
     assert admission.judge(second, HERE, now=TOKEN_LIFETIME + 1) is None
     assert Admission().judge(second, HERE, now=1.0) is None
+
+
+def proves(admission: Admission, *, now: float = 0.0) -> bool:
+    """Whether a caller that proves its address is admitted."""
+    client = new_client()
+    (first, _), *_ = client.datagrams_to_send(now=0.0)
+    retry = admission.judge(first, HERE, now=now)
+    assert isinstance(retry, Answer)
+    client.receive_datagram(retry.datagram, SERVER_ADDRESS, now=0.0)
+    (second, _), *_ = client.datagrams_to_send(now=0.0)
+    admitted = admission.judge(second, HERE, now=now)
+    return isinstance(admitted, Admit) and admitted.is_address_proved
+
+
+def test_whoever_forges_an_address_does_not_keep_its_owner_out() -> None:
+    admission = Admission()
+    for number in range(MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS):
+        assert admits(admission)
+        admission.accepted(number, HERE[0], is_address_proved=False)
+    for _ in range(2 * MAX_UNAUTHENTICATED_PER_ADDRESS):
+        assert isinstance(admission.judge(initial(), HERE, now=0.0), Answer)
+    for number in range(MAX_UNAUTHENTICATED_PER_ADDRESS):
+        assert proves(admission)
+        admission.accepted(f"owner {number}", HERE[0], is_address_proved=True)
+    assert admission.judge(initial(), HERE, now=0.0) is None
+
+
+def test_one_address_begins_no_more_handshakes_than_its_rate() -> None:
+    admission = Admission()
+    free = sum(admits(admission) for _ in range(2 * HANDSHAKE_BURST))
+    assert free == HANDSHAKE_BURST, "each ended before the next began"
+    assert admits(admission, "192.0.2.8")
+    assert [proves(admission) for _ in range(HANDSHAKE_BURST + 1)].count(True) == HANDSHAKE_BURST
+    assert not proves(admission)
+    assert admits(admission, HERE[0]) is False
+    later = 1.0 / HANDSHAKES_PER_SECOND
+    assert isinstance(admission.judge(initial(), HERE, now=later), Admit)

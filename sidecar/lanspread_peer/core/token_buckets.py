@@ -1,0 +1,30 @@
+"""Rates: how often somebody may do a thing, with a burst allowed, for many that strangers name.
+
+Invariant: at most so many are remembered; whoever did nothing for longest is forgotten, and may
+then do a burst again.
+"""
+
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key")
+
+
+class TokenBuckets(Generic[_Key]):
+    """One bucket for each key: `burst` tokens when full, `per_second` of them come back."""
+
+    def __init__(self, *, per_second: float, burst: int, max_keys: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._max_keys = max_keys
+        # What was left, and when; who came last is at the end.
+        self._left: dict[_Key, tuple[float, float]] = {}
+
+    def take(self, key: _Key, *, now: float) -> bool:
+        """Whether this one may do it now; if so, a token is gone."""
+        left, since = self._left.pop(key, (self._burst, now))
+        left = min(self._burst, left + self._per_second * (now - since))
+        may = left >= 1.0
+        if len(self._left) >= self._max_keys:
+            del self._left[next(iter(self._left))]
+        self._left[key] = (left - 1.0 if may else left, now)
+        return may
