@@ -13,7 +13,7 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from lanspread_peer.discovery import mdns
 from lanspread_peer.discovery.mdns import MdnsDiscovery
 from lanspread_peer.model.ids import InstanceId, PeerId
-from lanspread_peer.model.limits import MAX_ADDRESSES_PER_PEER
+from lanspread_peer.model.limits import MAX_ADDRESSES_PER_PEER, MAX_LOG_KEYS_PER_MINUTE
 from lanspread_peer.model.peer import Address, Sighting
 from lanspread_peer.wire.announcement import SERVICE_TYPE, Announcement, encode_txt
 from support.quic_party import until
@@ -190,7 +190,9 @@ async def test_hostile_txt_records_are_ignored_and_each_is_logged_once(
             lambda: asyncio.gather(*(each.__aexit__(None, None, None) for each in services))
         )
         names = {liar.service_name for liar in liars}
-        await until(lambda: bool(made.seen(honest)) and names == set(made.discovery._refused))
+        await until(
+            lambda: bool(made.seen(honest)) and names == set(made.discovery._refused.remembered)
+        )
         await made.discovery.restart()
         made.sightings.clear()
         await until(lambda: bool(made.seen(honest)))
@@ -205,7 +207,7 @@ async def test_a_service_that_is_not_named_for_its_instance_is_ignored() -> None
         announced(victim, encode_txt(victim), name=f"{'0' * 32}.{SERVICE_TYPE}"),
         announced(honest, encode_txt(honest)),
     ):
-        await until(lambda: bool(made.seen(honest)) and bool(made.discovery._refused))
+        await until(lambda: bool(made.seen(honest)) and bool(made.discovery._refused.remembered))
         assert not made.seen(victim)
 
 
@@ -222,10 +224,15 @@ async def test_only_so_many_services_are_remembered_and_the_latest_are(
         ):
             await until(lambda: all(made.seen(each) for each in others))
             assert len(made.discovery._known) == 2
-            liars = [an_announcement() for _ in range(3)]
-            for liar in liars:
-                made.discovery._refuse(liar.service_name, "a reason")
-            assert list(made.discovery._refused) == [each.service_name for each in liars[1:]]
+
+
+async def test_made_up_services_fill_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Watched()
+    for _ in range(3 * MAX_LOG_KEYS_PER_MINUTE):
+        made.discovery._refuse(an_announcement().service_name, "a reason")
+    out = capsys.readouterr().out
+    assert out.count("mDNS announcement ignored") == MAX_LOG_KEYS_PER_MINUTE
+    assert out.count("more mDNS announcements") == 1
 
 
 async def test_when_the_interfaces_change_all_are_sighted_again() -> None:

@@ -18,10 +18,16 @@ import zeroconf
 from zeroconf import InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from lanspread_peer.core.first_times import FirstTimes, Novelty
 from lanspread_peer.discovery.addresses import listen_addresses, own_addresses
 from lanspread_peer.model.errors import MalformedMessage
 from lanspread_peer.model.ids import InstanceId, PeerId
-from lanspread_peer.model.limits import MAX_ADDRESSES_PER_PEER, MAX_KNOWN_PEERS
+from lanspread_peer.model.limits import (
+    MAX_ADDRESSES_PER_PEER,
+    MAX_KNOWN_PEERS,
+    MAX_LOG_KEYS_PER_MINUTE,
+    MAX_REMEMBERED_LOG_KEYS,
+)
 from lanspread_peer.model.peer import Address, Sighting
 from lanspread_peer.wire.announcement import SERVICE_TYPE, Announcement, decode_txt, encode_txt
 
@@ -80,7 +86,9 @@ class MdnsDiscovery:
         self._watcher: asyncio.Task[None] | None = None
         self._queries: dict[str, asyncio.Task[None]] = {}
         self._known: dict[str, Sighting] = {}
-        self._refused: dict[str, None] = {}
+        self._refused = FirstTimes(
+            max_remembered=MAX_REMEMBERED_LOG_KEYS, per_minute=MAX_LOG_KEYS_PER_MINUTE
+        )
         self._trouble = ""
         self._is_closed = False
 
@@ -232,12 +240,14 @@ class MdnsDiscovery:
         self._on_goodbye(sighting.peer_id, sighting.instance)
 
     def _refuse(self, name: str, reason: str) -> None:
-        if name in self._refused:
-            return
-        if len(self._refused) >= MAX_KNOWN_PEERS:
-            del self._refused[next(iter(self._refused))]
-        self._refused[name] = None
-        log.info("mDNS announcement ignored", service=ascii(name[:120]), reason=reason)
+        shown = ascii(name[:120])
+        match self._refused.judge(name, now=asyncio.get_running_loop().time()):
+            case Novelty.NEW:
+                log.info("mDNS announcement ignored", service=shown, reason=reason)
+            case Novelty.MORE:
+                log.info("more mDNS announcements ignored, which are left out", like=shown)
+            case Novelty.NOTHING:
+                return
 
 
 def _service_info(announcement: Announcement, bind: str) -> AsyncServiceInfo:

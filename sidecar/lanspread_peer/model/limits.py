@@ -191,3 +191,9 @@ MAX_UNIX_SOCKET_PATH_BYTES = 103
 # gRPC refuses more than 8 KiB of metadata; the message travels twice, once at three times its size.
 MAX_ERROR_TEXT_BYTES = 512
 MAX_ERROR_METADATA = 8
+
+# What peers can provoke is logged or told once for each of them, of so many in a minute; whoever
+# makes up ids or names gets one line more.
+MAX_REMEMBERED_LOG_KEYS = 1024
+MAX_LOG_KEYS_PER_MINUTE = 100
+MAX_WARNINGS_PER_MINUTE = 20

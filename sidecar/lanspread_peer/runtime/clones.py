@@ -1,23 +1,28 @@
 """Clones: two sidecars that run with one key, ours or another peer's, each with its own instance.
 
-A copied state folder makes them. Only what a connection proved is reported, once per pair of
-instances; of another peer's, the one that was here first stays.
+A copied state folder makes them. Only what a connection proved is reported, once per peer, as
+instances are made up easily; of another peer's, the one that was here first stays.
 """
 
 from collections.abc import Iterable
 
 from lanspread_peer.core.dial_queue import DialRank, Wish
+from lanspread_peer.core.first_times import FirstTimes, Novelty
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.model.limits import MAX_KNOWN_PEERS
 from lanspread_peer.model.peer import Address, Sighting
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.dialler import Dialler
 from lanspread_peer.runtime.greeting import Greeter
 from lanspread_peer.runtime.link import Proven
-from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.requests import is_answering
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection
+
+# A copied state folder makes one or two clones; the rest is made up.
+_MAX_VISITS_PER_MINUTE = 6
 
 
 class Clones:
@@ -36,7 +41,9 @@ class Clones:
         self._dialler = dialler
         self._greeter = greeter
         self._warnings = warnings
-        self._visited = LogOnce()
+        self._visited = FirstTimes(
+            max_remembered=MAX_KNOWN_PEERS, per_minute=_MAX_VISITS_PER_MINUTE
+        )
         self._is_visiting = False
         self._tasks = TaskSet()
 
@@ -52,8 +59,6 @@ class Clones:
         self._warnings.warn(
             "PEER_CLONED",
             peer_id,
-            first,
-            second,
             message=f"two sidecars run with the key of peer {peer_id}, instances {first} and "
             f"{second}; one of them needs a key of its own",
         )
@@ -65,7 +70,7 @@ class Clones:
         # one visit at a time enough; whoever is passed over is sighted again.
         if sighting.instance in (None, self._own_instance) or self._is_visiting:
             return
-        if self._visited.first_time(sighting.instance):
+        if self._visited.judge(sighting.instance, now=monotonic_s()) is Novelty.NEW:
             self._is_visiting = True
             self._tasks.spawn("visit clone", self._visit(sighting.addresses))
 
@@ -85,7 +90,6 @@ class Clones:
             raise errors.Refused("this is the sidecar itself")
         self._warnings.warn(
             "OWN_ID_CLONED",
-            instance,
             message=f"another sidecar runs with this one's key, instance {instance}; "
             "one of the two needs a key of its own",
         )

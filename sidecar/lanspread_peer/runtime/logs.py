@@ -8,6 +8,12 @@ import sys
 
 import structlog
 
+from lanspread_peer.core.first_times import FirstTimes, Novelty
+from lanspread_peer.model.limits import MAX_LOG_KEYS_PER_MINUTE, MAX_REMEMBERED_LOG_KEYS
+from lanspread_peer.runtime.clock import monotonic_s
+
+_log = structlog.get_logger(__name__)
+
 
 def configure_logs(level: str = "info") -> None:
     """Send this process's log to stderr, from `level` on."""
@@ -31,16 +37,14 @@ def configure_logs(level: str = "info") -> None:
 class LogOnce:
     """Remembers what was said, bounded, so that a hostile peer cannot fill a log."""
 
-    _MAX_REMEMBERED = 1024
-
     def __init__(self) -> None:
-        self._said: dict[object, None] = {}
+        self._said = FirstTimes(
+            max_remembered=MAX_REMEMBERED_LOG_KEYS, per_minute=MAX_LOG_KEYS_PER_MINUTE
+        )
 
     def first_time(self, *key: object) -> bool:
-        """Whether this key is new."""
-        if key in self._said:
-            return False
-        while len(self._said) >= self._MAX_REMEMBERED:
-            del self._said[next(iter(self._said))]
-        self._said[key] = None
-        return True
+        """Whether to say something of this key; that there are too many is said here."""
+        novelty = self._said.judge(key, now=monotonic_s())
+        if novelty is Novelty.MORE:
+            _log.warning("and more like it, which are left out", like=[str(part) for part in key])
+        return novelty is Novelty.NEW

@@ -283,7 +283,7 @@ class PeerLinks:
             )
             await self._take(link, proven)
         except errors.LanspreadError as error:
-            if self._said.first_time(link.peer_id, error.reason):
+            if self._said.first_time(connection.address.host, error.reason):
                 _log.warning("greeting failed", peer=link.peer_id, detail=error.message)
             connection.close("greeting failed")
         except asyncio.CancelledError:

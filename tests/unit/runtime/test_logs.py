@@ -3,6 +3,7 @@
 import pytest
 import structlog
 
+from lanspread_peer.model.limits import MAX_LOG_KEYS_PER_MINUTE, MAX_REMEMBERED_LOG_KEYS
 from lanspread_peer.runtime.logs import LogOnce, configure_logs
 
 
@@ -14,12 +15,12 @@ def test_a_thing_is_said_once() -> None:
     assert said.first_time("other", "REASON")
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_made_up_keys_fill_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     said = LogOnce()
-    for number in range(10_000):
-        assert said.first_time(number)
-    assert len(said._said) <= 1024
-    assert not said.first_time(9_999)
+    shown = sum(said.first_time(number) for number in range(10_000))
+    assert shown == MAX_LOG_KEYS_PER_MINUTE
+    assert capsys.readouterr().out.count("and more like it") == 1
+    assert len(said._said.remembered) <= MAX_REMEMBERED_LOG_KEYS
 
 
 def test_a_value_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:

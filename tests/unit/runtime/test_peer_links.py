@@ -6,6 +6,7 @@ import pytest
 
 from lanspread_peer.core.peer_db import FORGET_AFTER_S
 from lanspread_peer.model import errors
+from lanspread_peer.model.events import Warned
 from lanspread_peer.model.limits import MAX_KNOWN_PEERS
 from lanspread_peer.model.peer import Sighting
 from lanspread_peer.runtime import clones
@@ -74,6 +75,24 @@ async def test_one_clone_is_visited_at_a_time_and_the_next_when_it_is_seen_again
     party.links.sighted(OWN_ID, announced(2))
     await party.settle()
     assert party.transport.dialled == [address(1), address(2)]
+    await party.links.close()
+
+
+async def test_a_peer_that_makes_up_instances_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_answering(_connection: Connection) -> bool:
+        return True
+
+    monkeypatch.setattr(clones, "is_answering", is_answering)
+    party = LinkParty()
+    first = HandmadeConnection(2)
+    await party.links.accepted(peer_id(2), first, hello_of(2, 1), announced(2))
+    for instance in range(2, 9):
+        with pytest.raises(errors.Refused):
+            await party.links.accepted(peer_id(2), first, hello_of(2, instance), announced(2))
+    warned = [event for event in party.events if isinstance(event, Warned)]
+    assert [event.code for event in warned] == ["PEER_CLONED"]
     await party.links.close()
 
 
