@@ -16,16 +16,17 @@ from lanspread_peer.model.events import (
     Warned,
 )
 from lanspread_peer.model.ids import InstanceId
-from lanspread_peer.model.peer import Address, PeerState
+from lanspread_peer.model.peer import Address, PeerState, Sighting
 from lanspread_peer.runtime import neighbourhood, ping_service
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport import quic_endpoint
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
+from lanspread_peer.wire.codec import encode
 from lanspread_peer.wire.messages import Message
 from support.hostile_peer import HostilePeer, saying, silent, slowed
 from support.party import AOE2, Party, address_of, make_game, until
-from support.quic_party import LOOPBACK
+from support.quic_party import LOOPBACK, ask
 
 
 def states(sidecar: Sidecar) -> dict[str, PeerState]:
@@ -134,6 +135,27 @@ async def test_addresses_that_come_and_go_are_noticed(
     await until(lambda: sidecar.status().addresses == (plugged_in,))
 
 
+class Announced:
+    """What mDNS remembers of one peer, which announces nothing new."""
+
+    def __init__(self, peer: HostilePeer) -> None:
+        addresses = (Address(LOOPBACK, peer.listen_port),)
+        self.known = (Sighting(addresses, "mdns", peer.peer_id, peer.instance),)
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_peer_that_was_forgotten_is_found_again_while_it_is_announced(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbourhood, "_UPKEEP_INTERVAL_S", 0.05)
+    hostile = await party.hostile()
+    sidecar = await party.start("sidecar")
+    monkeypatch.setattr(sidecar._neighbourhood, "_mdns", Announced(hostile))
+    await wait_state(sidecar, "hostile", PeerState.CONNECTED)
+
+
 async def test_adding_nobody_is_an_error(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quic_endpoint, "HANDSHAKE_TIMEOUT_S", 0.3)
     monkeypatch.setattr(quic_endpoint, "_LONG_DATAGRAMS_S", 0.1)
@@ -173,6 +195,19 @@ async def test_a_peer_that_answers_nothing_is_suspect_and_then_lost(
     lost = await party.events(sidecar).wait_for(PeerLost)
     assert lost.peer_id == hostile.peer_id
     assert sidecar.titles() == []
+
+
+async def test_a_peer_that_asks_lives_and_need_not_be_pinged(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "PING_AFTER_IDLE_S", 0.4)
+    hostile = await party.hostile()
+    sidecar = await party.start("sidecar", peers=(hostile,))
+    await wait_state(sidecar, "hostile", PeerState.CONNECTED)
+    until_s = asyncio.get_running_loop().time() + 1.2
+    while asyncio.get_running_loop().time() < until_s:
+        await ask(hostile.accepted[-1], encode(messages.GetPeers()))
+    assert messages.Ping() not in hostile.asked(messages.Ping), "one with a digest is news"
 
 
 async def test_a_suspect_that_answers_again_is_kept(

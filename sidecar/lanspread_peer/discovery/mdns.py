@@ -97,6 +97,11 @@ class MdnsDiscovery:
         """Whether it announces and browses; False while the network does not let it."""
         return self._session is not None
 
+    @property
+    def known(self) -> tuple[Sighting, ...]:
+        """What is announced now, as far as it is remembered."""
+        return tuple(self._known.values())
+
     async def start(self) -> None:
         """Begin, and begin anew whenever the interfaces change; trouble is told, not raised."""
         loop = asyncio.get_running_loop()

@@ -189,6 +189,10 @@ class Neighbourhood:
         """A peer says that its library changed."""
         self.links.library_hint(peer_id, digest)
 
+    def heard(self, peer_id: PeerId) -> None:
+        """A peer asked something, so it lives."""
+        self.links.heard(peer_id)
+
     def known_peers(self) -> messages.Peers:
         """The peers we are connected to, for those who ask."""
         known = islice(self._peers.connected_addresses().items(), MAX_PEER_HINTS)
@@ -272,3 +276,13 @@ class Neighbourhood:
                 listen_addresses, self._reach.bind, self._transport.port
             )
             self._own = frozenset(found)
+            self._sight_again()
+
+    def _sight_again(self) -> None:
+        """Whoever is announced without a change is not told of again, but may be forgotten here."""
+        for sighting in self._mdns.known if self._mdns is not None else ():
+            allowed = self._dialable(sighting.addresses, allow_public=True)
+            if sighting.peer_id is None or not allowed:
+                continue
+            if not frozenset(allowed).issubset(self._peers.addresses(sighting.peer_id)):
+                self._on_sighting(sighting)

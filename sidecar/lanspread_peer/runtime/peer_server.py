@@ -47,6 +47,8 @@ class Askers(Protocol):
 
     def on_library_hint(self, peer_id: PeerId, digest: str) -> None: ...
 
+    def heard(self, peer_id: PeerId) -> None: ...
+
 
 class PeerServer:
     """Answers one request per stream; `serve` is the transport's stream handler."""
@@ -97,7 +99,7 @@ class PeerServer:
             case messages.Hello():
                 await _send(stream, await self._askers.greet(connection, request))
             case _:
-                _require_proof(connection)
+                self._askers.heard(_proved_id(connection))
                 await self._answer_peer(connection, stream, request)
 
     async def _answer_peer(self, connection: Connection, stream: Stream, request: Message) -> None:
@@ -235,9 +237,10 @@ class PeerServer:
         await _send(stream, _refusal(error))
 
 
-def _require_proof(connection: Connection) -> None:
+def _proved_id(connection: Connection) -> PeerId:
     if connection.peer_id is None:
         raise errors.Refused("expected Challenge and Hello first")
+    return connection.peer_id
 
 
 async def _send(stream: Stream, message: Message) -> None:
