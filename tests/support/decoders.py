@@ -40,16 +40,25 @@ from lanspread_peer.model.peer import is_link_local_v6, is_loopback, parse_ip, s
 from lanspread_peer.model.version import doubt_about, parse_version_ini, version_order
 from lanspread_peer.runtime.conversions import description_of, summaries_of
 from lanspread_peer.runtime.event_hub import EventHub
-from lanspread_peer.storage import beneath, runtime_file
+from lanspread_peer.storage import beneath, journal, runtime_file
+from lanspread_peer.storage.blocked_peers import read_blocked
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.game_files import parse_description
 from lanspread_peer.storage.index import INDEX_FILE, FileRow, Index
+from lanspread_peer.storage.journal import (
+    Journal,
+    JournalStep,
+    decode_journal,
+    encode_journal,
+)
 from lanspread_peer.storage.lock_owner import OWNER_FILE
 from lanspread_peer.storage.locks import lock_folder
+from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, SyncFolder
 from lanspread_peer.storage.node_key import load_or_create_key
 from lanspread_peer.storage.records import read_record, record_path
 from lanspread_peer.storage.staged_json import decode_staged, encode_staged
 from lanspread_peer.storage.staging_record import _encode_line, decode_record
+from lanspread_peer.storage.thing import Kind, Thing
 from lanspread_peer.wire.announcement import Announcement, decode_txt, encode_txt
 from lanspread_peer.wire.codec import decode_answer, decode_request, encode
 from lanspread_peer.wire.manifest_codec import content_id_of, decode_manifest, encode_manifest
@@ -116,6 +125,9 @@ def decoders(folder: Path) -> list[Decoder]:
         Decoder("record", _record(folder), _MANIFESTS, (), 0.1),
         Decoder("staged download", decode_staged, _STAGED, (IntegrityError,)),
         Decoder("staging record", _staging_record, _STAGING_RECORDS, ()),
+        Decoder("journal", decode_journal, _JOURNALS, (IntegrityError,)),
+        Decoder("journal's body", _journal_body, _JOURNAL_BODIES, (IntegrityError,)),
+        Decoder("blocked peers", _blocked(folder), (f"{peer_id(1)}\n".encode(), b"\n"), (), 0.1),
         Decoder("lock owner", _lock_owner(folder), _LOCK_OWNERS, (AlreadyRunning,), 0.1),
         Decoder("index", _index(folder), (_index_file(folder),), (StorageError,), 0.02),
     ]
@@ -173,11 +185,45 @@ _STAGING_RECORDS = (
     _encode_line(0b1011, _STAGED_CONTENT, 0),
     _encode_line(0b1, _STAGED_CONTENT, 0) + b"torn",
 )
+_JOURNALS = (
+    encode_journal(
+        Journal(
+            "d1",
+            "aoe2",
+            (
+                JournalStep(MakeFolder("aoe2/data"), is_new=True),
+                JournalStep(
+                    Move(".lanspread/staging/d1/files/a", "aoe2/a"),
+                    Thing(Kind.FILE, 5, 1_700_000_000_000_000_000, "ab" * 32),
+                ),
+                JournalStep(DropFolder("aoe2/old")),
+                JournalStep(SyncFolder("aoe2")),
+            ),
+        )
+    ),
+)
+# What somebody would write who knows how to make it look whole.
+_JOURNAL_BODIES = tuple(data.partition(b"\n")[2] for data in _JOURNALS)
 _LOCK_OWNERS = (
     b'{"nonce":"a","host":"b","pid":1,"machine":"c","boot":"d"}',
     b'{"nonce":"","host":"","pid":0,"machine":"","boot":""}',
     b"{}",
 )
+
+
+def _journal_body(data: bytes) -> object:
+    return decode_journal(journal._checksum(data) + b"\n" + data)
+
+
+def _blocked(folder: Path) -> Callable[[bytes], object]:
+    state = folder / "blocked-peers"
+    state.mkdir()
+
+    def read(data: bytes) -> object:
+        (state / "blocked").write_bytes(data)
+        return read_blocked(state)
+
+    return read
 
 
 def _text(data: bytes) -> str:
