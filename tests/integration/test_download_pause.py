@@ -1,5 +1,6 @@
 """Pausing, resuming and going on after a restart: what was fetched once is kept."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -241,3 +242,23 @@ async def test_a_cancel_that_the_disk_does_not_take_is_none(
     assert cancelled.state is DownloadState.CANCELLED
     names = await party.events(downloader).final(download_id)
     assert names == ["DownloadBegan", "DownloadPaused", "DownloadCancelled"]
+
+
+async def test_a_cancel_that_comes_as_work_on_the_disk_ends_is_heard(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await party.hostile({AOE2: GAME})
+    source.answers[messages.GetGameFileChunk] = silent
+    downloader = await party.downloader(source)
+    tell = download_job.DownloadJob.tell
+
+    def cancel_as_well(job: download_job.DownloadJob) -> None:
+        tell(job)
+        task = asyncio.current_task()
+        if task is not None and task is job._task and not task.cancelling():
+            job._stop = download_job._Stop.CANCEL
+            task.cancel()
+
+    monkeypatch.setattr(download_job.DownloadJob, "tell", cancel_as_well)
+    status = await wait_done(downloader, await start_download(downloader))
+    assert status.state is DownloadState.CANCELLED

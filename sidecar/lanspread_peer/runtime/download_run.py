@@ -177,9 +177,11 @@ class DownloadRun:
             return working.result()
         finally:
             stop.set()
-            await run_to_end(asyncio.wait({working}))
-            # Seen, even when a cancel has made it nobody's business.
-            working.exception()
+            if not working.done():
+                # Only on the way out, as a cancel that comes while this waits goes unheard.
+                await run_to_end(asyncio.wait({working}))
+                # Seen, though it is nobody's business any more.
+                working.exception()
 
     async def _fetch(self, plan: DownloadPlan, staging: Staging) -> None:
         wanted = Wanted(
