@@ -34,7 +34,7 @@ CHUNK_BYTES = MIB // 4
 # has 12 requests out and a source that sends two more slices ahead. Of what was written but not
 # recorded, the bytes are on the disk still, so they are hashed again and not fetched.
 LOST_PER_KILL_BYTES = 14 * CHUNK_BYTES
-RANDOM_KILLS = long_form(short=18, long=240)
+RANDOM_KILLS = long_form(short=18, long=300)
 SOURCE_KILLS = long_form(short=2, long=20)
 STEP_ROUNDS = long_form(short=1, long=3)
 # The first time in the publish, then in the recovery, where that comes to the step at all.
