@@ -127,8 +127,10 @@ class Downloads:
 
     async def stagings(self) -> list[FoundStaging]:
         """What downloads that are over have left on disk, by name; raises StorageError."""
-        names = await self._left_names()
-        return [await run_in_thread(look_at_staging, self._game_dir, name) for name in names]
+        # While they are looked at, none is taken over or deleted.
+        async with self._accepting:
+            names = await self._left_names()
+            return [await run_in_thread(look_at_staging, self._game_dir, name) for name in names]
 
     async def delete_staging(self, name: str) -> None:
         """Delete one of those; raises StagingNotFound or StorageError."""
