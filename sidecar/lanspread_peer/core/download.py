@@ -76,10 +76,6 @@ class Download:
         return self._error
 
     @property
-    def total_bytes(self) -> int:
-        return self._total_bytes
-
-    @property
     def patience_deadline(self) -> float | None:
         """When the wait for a source has been long enough; None while it does not wait."""
         return None if self._waiting_since is None else self._waiting_since + self._patience_s

@@ -135,7 +135,8 @@ class DownloadRun:
             return False
         if recovered.outcome is Outcome.STUCK:
             raise errors.StorageError(recovered.reason)
-        self._download.start(on_disk=self._download.total_bytes, now=monotonic_s())
+        now = monotonic_s()
+        self._download.start(on_disk=self._download.figures(now=now).total_bytes, now=now)
         self._on_state(DownloadState.RUNNING)
         self._download.verify()
         self._download.publish()
