@@ -344,4 +344,20 @@ SABOTAGES = (
         "if True",
         ("tests/integration/test_liars_stay_dropped.py",),
     ),
+    Sabotage(
+        "whoever sends nonsense may go on for ever",
+        f"{_PACKAGE}/transport/quic_endpoint.py",
+        "if self._offences.note(connection.address.host, now=self._loop.time()):",
+        "if False:",
+        (
+            "tests/integration/test_nonsense.py::test_whoever_floods_with_nonsense_is_sent_away_and_soon_again",
+        ),
+    ),
+    Sabotage(
+        "an address that sent nonsense need not wait",
+        f"{_PACKAGE}/transport/quic_admission.py",
+        "if self._offences.waits(host, now=now):",
+        "if False:",
+        (f"{_UNIT}/transport/test_quic_admission.py",),
+    ),
 )

@@ -10,6 +10,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import StreamDataReceived
 from aioquic.tls import Epoch
 
+from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.errors import LanspreadError
 from lanspread_peer.model.limits import MAX_CONNECTIONS
 from lanspread_peer.transport.base import Connection, Stream
@@ -47,7 +48,7 @@ class _Server:
     def __init__(self) -> None:
         self.wire = _Wire()
         # It needs no more of a socket than this one has.
-        self.transport = QuicTransport([self.wire], make_key(), _answer, None)  # type: ignore[list-item]
+        self.transport = QuicTransport([self.wire], make_key(), _answer, None, Offences())  # type: ignore[list-item]
         self._callers = 0
 
     def caller(self) -> "_Caller":
@@ -126,7 +127,7 @@ async def test_damaged_first_datagrams_are_ignored_answered_shortly_or_admitted(
     server = _Server()
     seeds = [server.caller().outgoing()[0] for _ in range(20)]
     tries = long_form(short=500, long=100_000)
-    admission = Admission()
+    admission = Admission(Offences())
     for _ in range(tries):
         datagram = mutated(rng, seeds)
         if rng.random() < 0.8:

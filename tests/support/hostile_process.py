@@ -53,7 +53,7 @@ from support.hostile_peer import (
     silent,
 )
 from support.json_bombs import json_bombs
-from support.quic_pair import configuration
+from support.quic_pair import configuration, scatter
 from support.quic_party import ask
 
 FLOOD_PER_S = 200
@@ -92,13 +92,6 @@ async def scattered(_peer: HostilePeer, stream: Stream, _request: Message) -> No
         jump(sender, 64 * MIB)
     stream._transmit_soon()
     await asyncio.sleep(30)
-
-
-def scatter(sender: QuicStreamSender, count: int) -> None:
-    """Have a sender send single bytes with a gap before each."""
-    sender.write(bytes(2 * count))
-    for index in range(count):
-        sender._pending.subtract(2 * index, 2 * index + 1)
 
 
 def jump(sender: QuicStreamSender, offset: int) -> None:

@@ -58,6 +58,9 @@ class HandmadeConnection:
     def identify(self, peer_id: PeerId) -> None:
         self.peer_id = peer_id
 
+    def offended(self, detail: str) -> None:
+        raise AssertionError(detail)
+
     def open_stream(self) -> Stream:
         raise ConnectionLost("it carries nothing")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.quic.stream import QuicStreamSender
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.model.limits import QUIC_ANSWER_WINDOW_BYTES, QUIC_CONNECTION_WINDOW_BYTES
@@ -36,6 +37,14 @@ def configuration(*, is_client: bool, alpn: str = "lanspread/1") -> QuicConfigur
         result.private_key = make_key()
         result.certificate = make_certificate(result.private_key)
     return result
+
+
+def scatter(sender: QuicStreamSender, count: int) -> None:
+    """Have a sender send single bytes with a gap before each."""
+    sender.write(bytes(2 * count + 2))
+    for index in range(count):
+        sender._pending.subtract(2 * index, 2 * index + 1)
+    sender._pending.subtract(2 * count, 2 * count + 2)
 
 
 class QuicPair:

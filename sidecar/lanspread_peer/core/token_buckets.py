@@ -21,10 +21,27 @@ class TokenBuckets(Generic[_Key]):
 
     def take(self, key: _Key, *, now: float) -> bool:
         """Whether this one may do it now; if so, a token is gone."""
-        left, since = self._left.pop(key, (self._burst, now))
-        left = min(self._burst, left + self._per_second * (now - since))
+        left = self.available(key, now=now)
         may = left >= 1.0
+        self._keep(key, left - 1.0 if may else left, now)
+        return may
+
+    def reserve(self, key: _Key, *, now: float) -> float:
+        """Take a token that may be still to come; the seconds until it is there.
+
+        The caller bounds how many are reserved at once.
+        """
+        left = self.available(key, now=now) - 1.0
+        self._keep(key, left, now)
+        return max(0.0, -left / self._per_second)
+
+    def available(self, key: _Key, *, now: float) -> float:
+        """The tokens of this one now; below zero when some are reserved."""
+        left, since = self._left.get(key, (self._burst, now))
+        return min(self._burst, left + self._per_second * (now - since))
+
+    def _keep(self, key: _Key, left: float, now: float) -> None:
+        self._left.pop(key, None)
         if len(self._left) >= self._max_keys:
             del self._left[next(iter(self._left))]
-        self._left[key] = (left - 1.0 if may else left, now)
-        return may
+        self._left[key] = (left, now)

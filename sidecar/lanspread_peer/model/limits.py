@@ -99,6 +99,8 @@ QUIC_REQUEST_WINDOW_BYTES = MAX_REQUEST_BYTES
 QUIC_CONNECTION_WINDOW_BYTES = 8 * MIB
 # Gaps in what came of one stream. Losing every second packet of a whole window makes 440 of them.
 MAX_STREAM_GAPS = 1024
+# The same for a request, and for a handshake: every second packet of a whole one makes 28.
+MAX_REQUEST_GAPS = 64
 # What one stream may hold that the other end has not acknowledged, besides the slice being added.
 QUIC_SEND_BACKLOG_BYTES = 256 * KIB
 # From then on a caller must first prove that it receives at the address it sends from.
@@ -110,6 +112,14 @@ MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS = 2
 HANDSHAKES_PER_SECOND = 20.0
 HANDSHAKE_BURST = 40
 MAX_REMEMBERED_ADDRESSES = 1024
+# What no peer of ours sends, from one address: a newer version that tries what we do not know, or
+# requests cut on a line that loses packets, stay far below; a flood is over in a moment.
+OFFENCES_PER_SECOND = 1.0
+OFFENCE_BURST = 32
+# What a peer may ask besides game data: a front end that looks at a hundred games at once is not
+# slowed down, and who asks without end costs a tenth of a core at most.
+QUESTIONS_PER_SECOND = 50.0
+QUESTION_BURST = 256
 
 # Transfers.
 MAX_UPLOADS = 12

@@ -11,6 +11,7 @@ from itertools import islice
 from random import SystemRandom
 
 from lanspread_peer.core.address_policy import dialable
+from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.discovery.addresses import listen_addresses
 from lanspread_peer.discovery.mdns import MdnsDiscovery
@@ -80,7 +81,7 @@ class Neighbourhood:
         self._push_timer: asyncio.TimerHandle | None = None
         self._mdns: MdnsDiscovery | None = None
 
-    def listen(self, on_stream: StreamHandler) -> None:
+    def listen(self, on_stream: StreamHandler, offences: Offences) -> None:
         """Answer callers from now on; raises CannotBind or InvalidField."""
         for address in self._reach.peers:
             split_host_port(address, "peer")
@@ -90,6 +91,7 @@ class Neighbourhood:
             key=self._identity.private_key,
             on_stream=on_stream,
             on_connection=self._callers.expect_hello,
+            offences=offences,
         )
         self._own = frozenset(listen_addresses(self._reach.bind, self._transport.port))
         self.links = PeerLinks(

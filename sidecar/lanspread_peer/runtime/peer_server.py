@@ -5,22 +5,28 @@ its request, is logged once, and costs nobody else anything.
 """
 
 import asyncio
+from asyncio import sleep
 from typing import Protocol
 
 import structlog
 
 from lanspread_peer.core.library_revisions import line_of
+from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId, game_key
 from lanspread_peer.model.limits import (
     MAX_CHUNK_BYTES,
     MAX_CONNECTIONS,
+    MAX_KNOWN_PEERS,
     MAX_REQUEST_BYTES,
+    QUESTION_BURST,
+    QUESTIONS_PER_SECOND,
     REQUEST_TIMEOUT_S,
     UPLOAD_SLICE_BYTES,
     UPLOAD_SLICE_TIMEOUT_S,
 )
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.logs import LogOnce
@@ -34,6 +40,10 @@ from lanspread_peer.wire.messages import RAW_REQUESTS, Message
 from lanspread_peer.wire.stream_codes import code_of
 
 _log = structlog.get_logger(__name__)
+
+_DATA_REQUESTS = (messages.GetGameFileData, messages.GetGameFileChunk)
+# What no peer of ours gives a reason for; anything else happens to honest ones.
+_OFFENCES = (errors.PeerProtocolError, errors.Refused)
 
 
 class Askers(Protocol):
@@ -62,6 +72,10 @@ class PeerServer:
         self._manifest_slots = UploadSlots()
         # A change is told to all peers at once, and all of them ask at once.
         self._library_slots = UploadSlots(max_queued=MAX_CONNECTIONS)
+        # Streams bound what is reserved: whoever asks more waits for his own answers.
+        self._questions: TokenBuckets[PeerId] = TokenBuckets(
+            per_second=QUESTIONS_PER_SECOND, burst=QUESTION_BURST, max_keys=MAX_KNOWN_PEERS
+        )
         self._said = LogOnce()
 
     async def serve(self, connection: Connection, stream: Stream) -> None:
@@ -70,6 +84,9 @@ class PeerServer:
             request = await self._read_request(stream)
         except errors.PeerProtocolError as error:
             await self._refuse(connection, stream, error, is_raw=False)
+            return
+        except errors.StreamReset:
+            connection.offended("requests cut short")
             return
         try:
             await self._answer(connection, stream, request)
@@ -99,7 +116,10 @@ class PeerServer:
             case messages.Hello():
                 await _send(stream, await self._askers.greet(connection, request))
             case _:
-                self._askers.heard(_proved_id(connection))
+                peer_id = _proved_id(connection)
+                self._askers.heard(peer_id)
+                if not isinstance(request, _DATA_REQUESTS):
+                    await sleep(self._questions.reserve(peer_id, now=monotonic_s()))
                 await self._answer_peer(connection, stream, request)
 
     async def _answer_peer(self, connection: Connection, stream: Stream, request: Message) -> None:
@@ -223,6 +243,8 @@ class PeerServer:
         self, connection: Connection, stream: Stream, error: errors.LanspreadError, *, is_raw: bool
     ) -> None:
         self._counters.requests_refused += 1
+        if isinstance(error, _OFFENCES):
+            connection.offended(error.message)
         is_routine = isinstance(error, errors.SourceUnavailable)
         if not is_routine and self._said.first_time(connection.address.host, error.reason):
             _log.warning(

@@ -13,6 +13,7 @@ import structlog
 
 from lanspread_peer import __version__
 from lanspread_peer.core.liars import Liars
+from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus, StagedDownload
@@ -59,13 +60,13 @@ class Sidecar:
         self._counters = RunningCounters()
         self._peers = PeerDb()
         self._liars = Liars()
+        self.offences = Offences()
         self._shutdown = asyncio.Event()
         self._cleanup = AsyncExitStack()
         self._game_lock: FolderLock | None = None
         self._switching = asyncio.Lock()
         self._instance = InstanceId(token_hex(16))
         self.events = EventHub(self._instance)
-        # What the start, or the last switch of the game folder, found of publishes that were cut.
 
     @classmethod
     async def start(cls, settings: Settings) -> "Sidecar":
@@ -224,7 +225,7 @@ class Sidecar:
         server = PeerServer(self._library, self._neighbourhood, self._counters)
         # After the neighbourhood, as peers that are left on the way out change titles.
         self._cleanup.callback(self._titles.close)
-        self._neighbourhood.listen(server.serve)
+        self._neighbourhood.listen(server.serve, self.offences)
         self._cleanup.push_async_callback(self._neighbourhood.close)
         self._open_downloads(index)
         self._cleanup.push_async_callback(self._library.close)

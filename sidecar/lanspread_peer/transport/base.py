@@ -61,6 +61,13 @@ class Connection(Protocol):
     @property
     def is_closed(self) -> bool: ...
 
+    def offended(self, detail: str) -> None:
+        """The other end sent what no peer sends; too often, and the connection is over.
+
+        Its address then waits before it may connect again.
+        """
+        ...
+
     @property
     def is_idle(self) -> bool:
         """Whether no stream is open, of either end."""

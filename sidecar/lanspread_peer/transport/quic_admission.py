@@ -23,6 +23,7 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model.limits import (
     CONNECTIONS_KEPT_FOR_DIALS,
@@ -89,7 +90,8 @@ class Standing(Enum):
 class Admission:
     """Counts connections by address and standing, and admits within the limits."""
 
-    def __init__(self) -> None:
+    def __init__(self, offences: Offences) -> None:
+        self._offences = offences
         self._accepted: dict[object, tuple[str, Standing]] = {}
         self._dialled: dict[object, str] = {}
         self._retry = QuicRetryTokenHandler()
@@ -139,6 +141,8 @@ class Admission:
             return _version_negotiation(header)
         host = address_of(address).host
         if header.packet_type is not QuicPacketType.INITIAL or not self._may_accept(host):
+            return None
+        if self._offences.waits(host, now=now):
             return None
         if header.token:
             return self._check_proof(header, address, now=now)

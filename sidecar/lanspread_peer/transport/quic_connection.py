@@ -45,6 +45,9 @@ class ConnectionOwner(Protocol):
     def on_stream(self, connection: "PeerConnection", stream: PeerStream) -> None:
         """The other end opened a stream."""
 
+    def on_offence(self, connection: "PeerConnection", detail: str) -> None:
+        """The other end sent what no peer sends."""
+
     def on_ended(self, connection: "PeerConnection") -> None:
         """The connection is over; called once."""
 
@@ -104,6 +107,10 @@ class PeerConnection:
         # The library assigns the next id only once it has seen this one.
         self._quic.send_stream_data(stream.id, b"")
         return stream
+
+    def offended(self, detail: str) -> None:
+        """See `transport.base.Connection.offended`."""
+        self._owner.on_offence(self, detail)
 
     async def wait_closed(self) -> str:
         """See `transport.base.Connection.wait_closed`."""
@@ -189,6 +196,7 @@ class PeerConnection:
         # must end too, or the stream counts as open for ever.
         stream = self._add_stream(event.stream_id)
         stream.finish(StreamCode.REFUSED)
+        self.offended("streams cut as soon as they are opened")
         return stream
 
     def _add_stream(self, stream_id: int) -> PeerStream:
@@ -220,6 +228,8 @@ class PeerConnection:
         self._forget_discarded()
         termination = self._quic.termination
         if termination is not None:
+            if self._established.done() and self._quic.is_breach(termination):
+                self.offended("the transport's rules broken")
             self._end(_printable(termination.reason_phrase) or f"code {termination.error_code}")
             return
         self._arm_timer()

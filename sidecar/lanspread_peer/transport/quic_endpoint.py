@@ -12,6 +12,7 @@ from functools import partial
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.config import DEFAULT_PORT
 from lanspread_peer.model.errors import ConnectionLost, IdentityMismatch
 from lanspread_peer.model.ids import PeerId
@@ -61,13 +62,15 @@ class QuicTransport:
         key: ec.EllipticCurvePrivateKey,
         on_stream: StreamHandler,
         on_connection: Callable[[Connection], None] | None,
+        offences: Offences,
     ) -> None:
         self._sockets = sockets
         self._key = key
         self._certificate = make_certificate(key)
         self._on_connection = on_connection
         self._tasks = StreamTasks(on_stream)
-        self._admission = Admission()
+        self._offences = offences
+        self._admission = Admission(offences)
         self._routes: dict[bytes, PeerConnection] = {}
         self._connections: set[PeerConnection] = set()
         # The handshakes that others started, and when we lose patience.
@@ -84,15 +87,17 @@ class QuicTransport:
         key: ec.EllipticCurvePrivateKey,
         on_stream: StreamHandler,
         on_connection: Callable[[Connection], None] | None = None,
+        offences: Offences | None = None,
     ) -> "QuicTransport":
         """Listen; needs a running event loop with `add_reader`, so not Windows' proactor.
 
         `bind` is an IP address or empty for all interfaces, `port` None the default port or else
         any free one. `on_stream` runs in a task per stream that a peer opens; `on_connection`
-        is called for each connection accepted, after its handshake. Raises CannotBind.
+        is called for each connection accepted, after its handshake; `offences` is what several
+        transports of one sidecar know together. Raises CannotBind.
         """
         sockets = open_sockets(bind, port, DEFAULT_PORT)
-        transport = cls(sockets, key, on_stream, on_connection)
+        transport = cls(sockets, key, on_stream, on_connection, offences or Offences())
         for udp in sockets:
             udp.start(partial(transport._receive, udp))
         return transport
@@ -169,6 +174,11 @@ class QuicTransport:
     def on_stream(self, connection: PeerConnection, stream: PeerStream) -> None:
         """See `ConnectionOwner`."""
         self._tasks.start(connection, stream)
+
+    def on_offence(self, connection: PeerConnection, detail: str) -> None:
+        """See `ConnectionOwner`."""
+        if self._offences.note(connection.address.host, now=self._loop.time()):
+            connection.close(f"too much nonsense: {detail}")
 
     def on_ended(self, connection: PeerConnection) -> None:
         """See `ConnectionOwner`."""

@@ -24,7 +24,9 @@ from aioquic.quic.connection import (
     Limit,
     QuicConnection,
     QuicConnectionError,
+    QuicConnectionState,
     QuicReceiveContext,
+    stream_is_client_initiated,
 )
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
@@ -35,6 +37,7 @@ from cryptography.x509 import Certificate
 
 from lanspread_peer.model.limits import (
     KIB,
+    MAX_REQUEST_GAPS,
     MAX_STREAM_GAPS,
     MAX_STREAMS_PER_CONNECTION,
     QUIC_REQUEST_WINDOW_BYTES,
@@ -87,6 +90,10 @@ class CreditedConnection(QuicConnection):
         The library's own event comes only after the closing period, seconds later.
         """
         return self._close_event
+
+    def is_breach(self, termination: ConnectionTerminated) -> bool:
+        """Whether we ended it because the other end broke the rules; our own word has no frame."""
+        return self._state is QuicConnectionState.CLOSING and termination.frame_type is not None
 
     def peer_certificate(self) -> Certificate | None:
         """The certificate whose key the other end proved to have; None before that."""
@@ -197,13 +204,16 @@ class CreditedConnection(QuicConnection):
         super()._handle_stream_frame(context, frame_type, buf)
         stream = self._streams.get(stream_id)
         if stream is not None:
-            _refuse_many_gaps(stream.receiver, frame_type)
+            is_request = stream_is_client_initiated(stream_id) != self._is_client
+            most = MAX_REQUEST_GAPS if is_request else MAX_STREAM_GAPS
+            _refuse_many_gaps(stream.receiver, most, frame_type)
 
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
     ) -> None:
         super()._handle_crypto_frame(context, frame_type, buf)
-        _refuse_many_gaps(self._crypto_streams[context.epoch].receiver, frame_type)
+        receiver = self._crypto_streams[context.epoch].receiver
+        _refuse_many_gaps(receiver, MAX_REQUEST_GAPS, frame_type)
 
     def _probe_preferred_address(self) -> None:
         """Does nothing: a peer is reached where it was dialled, not where it sends us."""
@@ -223,8 +233,8 @@ def _has_news(stream: QuicStream) -> bool:
     return stream.max_stream_data_local - stream.max_stream_data_local_sent >= _CREDIT_STEP_BYTES
 
 
-def _refuse_many_gaps(receiver: QuicStreamReceiver, frame_type: int) -> None:
-    if len(receiver._ranges) <= MAX_STREAM_GAPS:
+def _refuse_many_gaps(receiver: QuicStreamReceiver, most: int, frame_type: int) -> None:
+    if len(receiver._ranges) <= most:
         return
     raise QuicConnectionError(
         error_code=QuicErrorCode.INTERNAL_ERROR,

@@ -34,3 +34,12 @@ def test_whoever_did_nothing_for_longest_is_forgotten_first() -> None:
     assert len(some._left) == 2
     assert taken(some, 1, now=0.0) == 0
     assert taken(some, 2, now=0.0) == 3
+
+
+def test_who_reserves_is_told_when_its_turn_comes() -> None:
+    some = buckets()
+    assert [some.reserve(1, now=0.0) for _ in range(5)] == [0.0, 0.0, 0.0, 0.5, 1.0]
+    assert some.reserve(2, now=0.0) == 0.0
+    assert some.available(1, now=0.0) == -2.0
+    assert not some.take(1, now=1.0)
+    assert some.take(1, now=1.5)

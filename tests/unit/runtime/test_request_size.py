@@ -31,11 +31,19 @@ class _EndlessStream:
 class _Caller:
     address = Address("192.0.2.1", 5000)
 
+    def __init__(self) -> None:
+        self.offences: list[str] = []
+
+    def offended(self, detail: str) -> None:
+        self.offences.append(detail)
+
 
 async def test_a_request_that_never_ends_is_refused_at_its_limit() -> None:
     stream = _EndlessStream()
     # It is refused before anybody looks at games or callers.
     server = PeerServer(cast(Library, None), cast(Askers, None), RunningCounters())
-    await server.serve(cast(Connection, _Caller()), cast(Stream, stream))
+    caller = _Caller()
+    await server.serve(cast(Connection, caller), cast(Stream, stream))
     assert stream.given <= MAX_REQUEST_BYTES + _PIECE
     assert isinstance(decode_answer(stream.answer), Refused)
+    assert len(caller.offences) == 1

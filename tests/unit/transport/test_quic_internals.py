@@ -5,11 +5,11 @@ import logging
 import pytest
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode, QuicPreferredAddress
-from aioquic.quic.stream import QuicStreamSender
 from aioquic.tls import Epoch
 
 from lanspread_peer.model.limits import (
     KIB,
+    MAX_REQUEST_GAPS,
     MAX_STREAM_GAPS,
     MAX_STREAMS_PER_CONNECTION,
     QUIC_ANSWER_WINDOW_BYTES,
@@ -17,7 +17,14 @@ from lanspread_peer.model.limits import (
     QUIC_REQUEST_WINDOW_BYTES,
 )
 from lanspread_peer.transport.quic_internals import CreditedConnection
-from support.quic_pair import CLIENT_ADDRESS, SERVER_ADDRESS, QuicPair, drain, received_bytes
+from support.quic_pair import (
+    CLIENT_ADDRESS,
+    SERVER_ADDRESS,
+    QuicPair,
+    drain,
+    received_bytes,
+    scatter,
+)
 
 
 def ours(end: QuicConnection) -> CreditedConnection:
@@ -134,31 +141,57 @@ def test_a_far_offset_is_refused_instead_of_filled_with_zeros() -> None:
     assert ended.error_code == QuicErrorCode.FLOW_CONTROL_ERROR
 
 
-def scatter(sender: QuicStreamSender, count: int) -> None:
-    """Have a sender send single bytes with a gap before each."""
-    sender.write(bytes(2 * count + 2))
-    for index in range(count):
-        sender._pending.subtract(2 * index, 2 * index + 1)
-    sender._pending.subtract(2 * count, 2 * count + 2)
+@pytest.mark.parametrize(
+    ("gaps", "accepted"), [(MAX_REQUEST_GAPS, True), (MAX_REQUEST_GAPS + 1, False)]
+)
+def test_a_request_in_too_many_bits_ends_the_connection(gaps: int, accepted: bool) -> None:
+    pair = QuicPair()
+    pair.client.send_stream_data(0, b"")
+    scatter(pair.client._streams[0].sender, gaps)
+    pair.exchange()
+    ended = ours(pair.server).termination
+    assert (ended is None) is accepted
+    assert ended is None or ours(pair.server).is_breach(ended)
 
 
 @pytest.mark.parametrize(
     ("gaps", "accepted"), [(MAX_STREAM_GAPS, True), (MAX_STREAM_GAPS + 1, False)]
 )
-def test_a_stream_in_too_many_bits_ends_the_connection(gaps: int, accepted: bool) -> None:
-    pair = QuicPair()
-    pair.client.send_stream_data(0, b"")
-    scatter(pair.client._streams[0].sender, gaps)
+def test_an_answer_in_too_many_bits_ends_the_connection(gaps: int, accepted: bool) -> None:
+    pair = answered_pair()
+    pair.server.send_stream_data(0, b"")
+    scatter(pair.server._streams[0].sender, gaps)
     pair.exchange()
-    assert (ours(pair.server).termination is None) is accepted
+    assert (ours(pair.client).termination is None) is accepted
 
 
 def test_a_handshake_in_too_many_bits_ends_the_connection() -> None:
     pair = QuicPair()
     sender = pair.client._crypto_streams[Epoch.ONE_RTT].sender
-    scatter(sender, MAX_STREAM_GAPS + 1)
+    scatter(sender, MAX_REQUEST_GAPS + 1)
     pair.exchange()
     assert ours(pair.server).termination is not None
+
+
+def test_to_say_goodbye_is_no_breach() -> None:
+    pair = QuicPair()
+    pair.client.close(reason_phrase="goodbye")
+    pair.exchange()
+    ended = ours(pair.server).termination
+    assert ended is not None
+    assert not ours(pair.server).is_breach(ended)
+
+
+def test_what_the_other_end_calls_a_breach_is_none_of_its_own() -> None:
+    pair = QuicPair(stock_server=True)
+    pair.client._remote_max_streams_bidi = 1 << 20
+    pair.client.send_stream_data(1 << 16, b"x")
+    pair.client._streams[1 << 16].max_stream_data_remote = 100
+    pair.exchange()
+    ended = ours(pair.client).termination
+    assert ended is not None
+    assert ended.error_code == QuicErrorCode.STREAM_LIMIT_ERROR
+    assert not ours(pair.client).is_breach(ended)
 
 
 def test_a_peer_may_open_so_many_streams_at_once_and_more_when_they_end() -> None:
