@@ -134,6 +134,13 @@ UPLOAD_FAIR_WAIT_S = 2.0
 # Who waits so long hears Busy, well before it takes the wait for STALL_TIMEOUT_S of silence.
 UPLOAD_QUEUE_TIMEOUT_S = 3.0
 MAX_REQUESTS_PER_DOWNLOAD = 12
+# One request for several chunks: as many bytes as the largest chunk, so that it takes no more
+# memory; and as many chunks as files of 4 KiB, the least that a disk keeps, make these bytes.
+MAX_RUN_BYTES = MAX_CHUNK_BYTES
+MAX_CHUNKS_PER_REQUEST = 1024
+# Contents of which it is remembered how often each chunk was given by own choice: a byte per chunk,
+# so some MiB at the very most; more games are hardly handed out in one evening's first hour.
+MAX_REMEMBERED_SPREADS = 16
 MAX_REQUEST_BUFFERS = 16
 UPLOAD_SLICE_BYTES = 256 * KIB
 # 13 KB/s: twelve uploads over the worst radio link still make it, and a dripping reader does not.
