@@ -339,8 +339,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "a liar is asked again in the next download",
-        f"{_PACKAGE}/runtime/fetching.py",
-        "if not self._network.liars.is_dropped(peer)",
+        f"{_PACKAGE}/runtime/fetch_sources.py",
+        "if not self._liars.is_dropped(peer)",
         "if True",
         ("tests/integration/test_liars_stay_dropped.py",),
     ),

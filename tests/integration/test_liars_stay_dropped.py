@@ -3,7 +3,7 @@
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.ids import GameId
 from lanspread_peer.model.limits import MAX_LIARS_PER_ADDRESS, MAX_LIES_PER_PEER
-from lanspread_peer.runtime import fetching
+from lanspread_peer.runtime import fetch_sources
 from lanspread_peer.wire import messages
 from support.hostile_peer import HostilePeer, slowed, wrong_bytes
 from support.party import Party, download, make_game, start_download, until, wait_done, wait_sources
@@ -81,5 +81,5 @@ async def test_newcomers_from_an_address_of_liars_come_one_by_one_while_others_s
     await wait_sources(downloader, 7, GAMES[0])
     status = await download(downloader, GAMES[0])
     assert status.state is DownloadState.FINISHED
-    seconds = 1 + 1.5 / fetching._NEXT_WAITING_PEER_S
+    seconds = 1 + 1.5 / fetch_sources._NEXT_WAITING_PEER_S
     assert len([peer for peer in crowd if peer.asked(FETCH)]) <= 1 + seconds

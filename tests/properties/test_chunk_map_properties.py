@@ -10,10 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lanspread_peer.core import chunk_set as sets
 from lanspread_peer.core.chunk_map import MAX_COPIES, ChunkMap, ChunkState
 from lanspread_peer.core.rarity import Rarity
-from lanspread_peer.model.ids import PeerId
 from support.long_form import long_form
 
-PEERS = [PeerId(name) for name in "abcd"]
+REQUESTS = list(range(1, 5))
 NUMBERS = st.sets(st.integers(0, 300))
 
 
@@ -24,29 +23,29 @@ class ChunkMapMachine(RuleBasedStateMachine):
     def start(self, numbers: set[int]) -> None:
         self.numbers = sorted(numbers)
         self.map = ChunkMap((number, number + 1) for number in self.numbers)
-        self.owners: dict[int, list[PeerId]] = {number: [] for number in self.numbers}
+        self.owners: dict[int, list[int]] = {number: [] for number in self.numbers}
         self.verified: set[int] = set()
 
-    @rule(index=st.integers(0, 7), peer=st.sampled_from(PEERS))
-    def take(self, index: int, peer: PeerId) -> None:
+    @rule(index=st.integers(0, 7), request=st.sampled_from(REQUESTS))
+    def take(self, index: int, request: int) -> None:
         number = self.numbers[index % len(self.numbers)]
         owners = self.owners[number]
-        if number in self.verified or peer in owners or len(owners) == MAX_COPIES:
+        if number in self.verified or request in owners or len(owners) == MAX_COPIES:
             with pytest.raises(ValueError, match="cannot be taken"):
-                self.map.take(number, peer)
+                self.map.take(range(number, number + 1), request)
             return
-        self.map.take(number, peer)
-        owners.append(peer)
+        self.map.take(range(number, number + 1), request)
+        owners.append(request)
 
-    @rule(index=st.integers(0, 7), peer=st.sampled_from(PEERS))
-    def release(self, index: int, peer: PeerId) -> None:
+    @rule(index=st.integers(0, 7), request=st.sampled_from(REQUESTS))
+    def release(self, index: int, request: int) -> None:
         number = self.numbers[index % len(self.numbers)]
-        if peer not in self.owners[number]:
+        if request not in self.owners[number]:
             with pytest.raises(ValueError, match="not in flight"):
-                self.map.release(number, peer)
+                self.map.release([number], request)
             return
-        self.owners[number].remove(peer)
-        assert self.map.release(number, peer) == (not self.owners[number])
+        self.owners[number].remove(request)
+        assert self.map.release([number], request) == (() if self.owners[number] else (number,))
 
     @rule(index=st.integers(0, 7))
     def verify(self, index: int) -> None:
@@ -88,6 +87,19 @@ def test_a_chunk_set_lists_what_it_was_made_of(numbers: set[int]) -> None:
     assert [sets.nth(chunks, index) for index in range(len(numbers))] == sorted(numbers)
     if numbers:
         assert sets.lowest(chunks) == min(numbers)
+
+
+@given(NUMBERS, st.integers(0, 300), st.integers(0, 300))
+def test_rows_without_a_gap_are_counted_up_to_a_bound(
+    numbers: set[int], start: int, most: int
+) -> None:
+    numbers |= set(range(start, start + 5)) | set(range(max(0, start - 3), start))
+    chunks = sets.chunk_set(numbers)
+    above = next(n for n in range(most + 1) if n == most or start + n not in numbers)
+    assert sets.ones_above(chunks, start, most) == above
+    below = next(n for n in range(most + 1) if n == most or start - 1 - n not in numbers)
+    assert sets.ones_below(chunks, start, most) == below
+    assert sets.set_of_run(start, most) == sets.chunk_set(range(start, start + most))
 
 
 @given(st.lists(NUMBERS, max_size=8), NUMBERS, st.integers(0, 2**32))

@@ -1,5 +1,6 @@
 """The planner against a simple model, whatever sources and callers do, and in whatever order."""
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -15,7 +16,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lanspread_peer.core.assignment import Assignment
+from lanspread_peer.core.assignment import Assignment, Received
+from lanspread_peer.core.chunk_set import contains, numbers_in
 from lanspread_peer.core.crawling import is_left_behind
 from lanspread_peer.core.failure import Failure
 from lanspread_peer.core.planner import Planner
@@ -23,6 +25,7 @@ from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
     KIB,
     MAX_CHUNK_BYTES,
+    MAX_CHUNKS_PER_REQUEST,
     MAX_REQUESTS_PER_DOWNLOAD,
     MIB,
     MIN_CHUNK_BYTES,
@@ -33,18 +36,19 @@ from support.virtual_clock import VirtualClock
 
 PEERS = [PeerId(f"peer-{index}") for index in range(6)]
 RESCUER = PeerId("rescuer")
-Request = tuple[PeerId, int]
 
 
 class PlannerMachine(RuleBasedStateMachine):
-    """Requests are the pairs (peer, chunk) that the model believes to be out."""
+    """The model: the requests that are out, each with the chunks that it has still to bring."""
 
     peers = Bundle("peers")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.requests: set[Request] = set()
+        self.out: dict[int, Assignment] = {}
+        self.left: dict[int, set[int]] = {}
+        self.seen: dict[int, Assignment] = {}
         self.verified: set[int] = set()
         self.connected: set[PeerId] = set()
         self.liars: set[PeerId] = set()
@@ -55,16 +59,21 @@ class PlannerMachine(RuleBasedStateMachine):
             min_size=1,
             max_size=40,
         ),
-        step=st.integers(1, 7),
+        step=st.sampled_from([1, 1, 1, 2, 7]),
         seed=st.integers(0, 2**32),
     )
     def start(self, lengths: list[int], step: int, seed: int) -> None:
         self.lengths = {index * step: length for index, length in enumerate(lengths)}
         self.planner = Planner(list(self.lengths.items()), Random(seed))
 
-    @rule(target=peers, peer=st.sampled_from(PEERS), holds=st.none() | st.integers(0, 2**60))
-    def source_comes(self, peer: PeerId, holds: int | None) -> PeerId:
-        self.planner.add_source(peer, now=self.now, holds=holds)
+    @rule(
+        target=peers,
+        peer=st.sampled_from(PEERS),
+        holds=st.none() | st.integers(0, 2**60),
+        chooses=st.booleans(),
+    )
+    def source_comes(self, peer: PeerId, holds: int | None, chooses: bool) -> PeerId:
+        self.planner.add_source(peer, now=self.now, holds=holds, chooses=chooses)
         self.connected.add(peer)
         self.assign()
         return peer
@@ -72,11 +81,15 @@ class PlannerMachine(RuleBasedStateMachine):
     @rule(peer=consumes(peers))
     def connection_is_lost(self, peer: PeerId) -> None:
         requeued = self.planner.remove_source(peer, now=self.now)
-        out = {request for request in self.requests if request[0] == peer}
-        self.requests -= out
-        still_out = {chunk for _, chunk in self.requests}
-        assert set(requeued) == {chunk for _, chunk in out} - still_out
+        gone = self.chunks_at(peer)
+        self.drop([asked for asked in self.out.values() if asked.peer == peer])
+        assert set(requeued) == gone - self.chunks_at(None)
         self.connected.discard(peer)
+        self.assign()
+
+    @rule(peer=st.sampled_from(PEERS), chunks=st.integers(0, 2**60))
+    def news_comes(self, peer: PeerId, chunks: int) -> None:
+        self.planner.holds_added(peer, chunks)
         self.assign()
 
     @rule(seconds=st.sampled_from([0.0, 0.001, 0.1, 1.0, 6.0]))
@@ -85,25 +98,41 @@ class PlannerMachine(RuleBasedStateMachine):
         self.drop(self.planner.handle_timeout(now=self.now))
         self.assign()
 
-    @rule(data=st.data(), share=st.floats(0.0, 2.0))
-    def bytes_come(self, data: st.DataObject, share: float) -> None:
-        peer, chunk = self.any_request(data)
-        self.planner.progressed(peer, chunk, int(self.lengths[chunk] * share), now=self.now)
+    @rule(data=st.data(), count=st.integers(-1, 2 * MAX_CHUNK_BYTES))
+    def bytes_come(self, data: st.DataObject, count: int) -> None:
+        self.planner.progressed(self.any_request(data), count, now=self.now)
 
     @rule(data=st.data())
     def a_chunk_is_verified(self, data: st.DataObject) -> None:
-        self.receive(*self.any_request(data))
+        asked = self.any_request(data)
+        chunks = sorted(self.left.get(asked.id, ())) or sorted(self.lengths)
+        self.receive(asked, data.draw(st.sampled_from(chunks[:1]) | st.sampled_from(chunks)))
+        self.assign()
+
+    @rule(data=st.data())
+    def a_chunk_comes_that_nobody_asked_for(self, data: st.DataObject) -> None:
+        peer = data.draw(st.sampled_from(PEERS))
+        self.note_received(
+            chunk := data.draw(st.sampled_from(sorted(self.lengths))),
+            self.planner.gave(peer, chunk, now=self.now),
+        )
+        self.assign()
+
+    @rule(data=st.data())
+    def a_source_chooses(self, data: st.DataObject) -> None:
+        asked = self.any_request(data)
+        self.choose(asked, data.draw(st.sampled_from(sorted(self.lengths))))
         self.assign()
 
     @rule(data=st.data(), failure=st.sampled_from(Failure), retry_s=st.floats(-1.0, 1e9))
     def a_request_fails(self, data: st.DataObject, failure: Failure, retry_s: float) -> None:
-        peer, chunk = self.any_request(data)
-        cut = self.planner.failed(peer, chunk, failure, now=self.now, retry_s=retry_s)
-        self.requests.discard((peer, chunk))
+        asked = self.any_request(data)
+        cut = self.planner.failed(asked, failure, now=self.now, retry_s=retry_s)
+        self.forget(asked.id)
         self.drop(cut)
         if failure is Failure.WRONG_BYTES:
-            self.liars.add(peer)
-            assert not [request for request in self.requests if request[0] == peer]
+            self.liars.add(asked.peer)
+            assert not [out for out in self.out.values() if out.peer == asked.peer]
         self.assign()
 
     @rule()
@@ -123,13 +152,25 @@ class PlannerMachine(RuleBasedStateMachine):
         admitted = set(self.planner.admitted_sources)
         assert admitted <= self.connected - self.liars
         active = {share.peer for share in self.planner.shares(now=self.now) if share.is_active}
-        assert {peer for peer, _ in self.requests} <= active == admitted
+        assert {asked.peer for asked in self.out.values()} <= active == admitted
         total = sum(share.bytes for share in self.planner.shares(now=self.now))
         assert total == sum(self.lengths[chunk] for chunk in self.verified)
 
     @invariant()
+    def every_chunk_in_flight_is_left_to_its_requests(self) -> None:
+        if not hasattr(self, "planner"):
+            return
+        owners: dict[int, set[int]] = {}
+        for request, left in self.left.items():
+            for chunk in left:
+                owners.setdefault(chunk, set()).add(request)
+        in_flight = self.planner._map.in_flight
+        assert {chunk: set(own) for chunk, own in in_flight.items()} == owners
+        assert {request.id for request in self.planner._out} == set(self.out)
+
+    @invariant()
     def a_deadline_is_set_while_anything_is_out(self) -> None:
-        if self.requests:
+        if self.out:
             assert self.planner.next_deadline() is not None
 
     def teardown(self) -> None:
@@ -144,53 +185,111 @@ class PlannerMachine(RuleBasedStateMachine):
                 return
             self.now += 0.05
             self.drop(self.planner.handle_timeout(now=self.now))
-            for peer, chunk in sorted(self.requests):
-                if peer == RESCUER and (peer, chunk) in self.requests:
-                    self.receive(peer, chunk)
+            for asked in list(self.out.values()):
+                if asked.peer != RESCUER:
+                    continue
+                for chunk in asked.chunks:
+                    if asked.id in self.out and chunk in self.left[asked.id]:
+                        self.receive(asked, chunk)
             self.assign()
         raise AssertionError("an honest source did not finish the download")
 
-    def any_request(self, data: st.DataObject) -> Request:
-        """A request that is out, or any at all, as late reports come for requests that were cut."""
-        out = sorted(self.requests)
-        known = st.tuples(st.sampled_from(PEERS), st.sampled_from(sorted(self.lengths)))
-        return data.draw(st.sampled_from(out) | known if out else known)
+    def any_request(self, data: st.DataObject) -> Assignment:
+        """A request that is out, or one that is over, as late reports come for those."""
+        known = list(self.out.values()) or list(self.seen.values())
+        if not known:
+            return Assignment(0, data.draw(st.sampled_from(PEERS)), range(1))
+        return data.draw(st.sampled_from(known) | st.sampled_from(list(self.seen.values())))
 
-    def receive(self, peer: PeerId, chunk: int) -> None:
-        received = self.planner.received(peer, chunk, now=self.now)
+    def chunks_at(self, peer: PeerId | None) -> set[int]:
+        """What a peer, or anybody, has still to bring."""
+        out = [asked.id for asked in self.out.values() if peer in (None, asked.peer)]
+        return {chunk for request in out for chunk in self.left[request]}
+
+    def receive(self, asked: Assignment, chunk: int) -> None:
+        self.note_received(chunk, self.planner.received(asked, chunk, now=self.now), asked)
+
+    def note_received(
+        self, chunk: int, received: Received, asked: Assignment | None = None
+    ) -> None:
         assert received.is_new == (chunk not in self.verified)
         self.verified.add(chunk)
-        self.requests.discard((peer, chunk))
+        for request, left in list(self.left.items()):
+            is_last = left == {chunk}
+            left.discard(chunk)
+            run = self.out[request].chunks
+            is_at_its_end = not run or chunk == run[-1]
+            if is_last and asked is not None and request == asked.id and is_at_its_end:
+                self.forget(request)
         self.drop(received.cancel)
-        assert chunk not in {out for _, out in self.requests}
+        empty = [request for request, left in self.left.items() if not left]
+        assert all(self.out[request].wanted is not None for request in empty)
 
-    def drop(self, requests: list[Assignment] | tuple[Assignment, ...]) -> None:
-        for request in requests:
-            self.requests.remove((request.peer, request.chunk))
+    def choose(self, asked: Assignment, chunk: int) -> None:
+        is_open = asked.id in self.out and asked.wanted is not None and not self.left[asked.id]
+        is_wanted = is_open and contains(asked.wanted or 0, chunk)
+        is_free = chunk not in self.verified | self.chunks_at(None)
+        accepted = self.planner.chosen(asked, chunk, now=self.now)
+        assert accepted == (is_wanted and is_free)
+        if accepted:
+            self.left[asked.id] = {chunk}
+        elif is_open:
+            self.forget(asked.id)
+
+    def forget(self, request: int) -> None:
+        self.out.pop(request, None)
+        self.left.pop(request, None)
+
+    def drop(self, requests: Sequence[Assignment]) -> None:
+        for asked in requests:
+            del self.out[asked.id]
+            del self.left[asked.id]
 
     def assign(self) -> None:
-        for request in self.planner.assign(now=self.now):
-            if request.replaces is not None:
-                self.requests.remove((request.replaces, request.chunk))
-            self.check_new(request)
-            self.requests.add((request.peer, request.chunk))
-        assert len(self.requests) <= MAX_REQUESTS_PER_DOWNLOAD
+        for asked in self.planner.assign(now=self.now):
+            if asked.replaces is not None:
+                del self.out[asked.replaces]
+                del self.left[asked.replaces]
+            self.check_new(asked)
+            self.out[asked.id] = self.seen[asked.id] = asked
+            self.left[asked.id] = set(asked.chunks)
+        assert len(self.out) <= MAX_REQUESTS_PER_DOWNLOAD
 
-    def check_new(self, request: Assignment) -> None:
-        assert request.peer in self.connected - self.liars
-        assert request.chunk not in self.verified
-        owners = {peer for peer, chunk in self.requests if chunk == request.chunk}
-        assert request.peer not in owners
-        assert len(owners) == (1 if request.copy else 0)
-        if request.copy and request.replaces is None:
+    def check_new(self, asked: Assignment) -> None:
+        assert asked.id not in self.seen
+        assert asked.peer in self.connected - self.liars
+        admitted = self.planner._sources.admitted()
+        if asked.wanted is not None:
+            assert not asked.chunks
+            wanted = set(numbers_in(asked.wanted))
+            assert wanted
+            assert not wanted & (self.verified | self.chunks_at(None))
+            assert any(source.holds is not None for source in admitted)
+        else:
+            self.check_run(asked)
+        running = [each for each in admitted if not is_left_behind(each, now=self.now)]
+        allowance = max(1, -(-4 // max(1, len(running))))
+        out = [each for each in self.out.values() if each.peer == asked.peer]
+        data = sum(self.lengths[chunk] for each in out for chunk in each.chunks)
+        assert len(out) < allowance or data < MAX_CHUNK_BYTES
+        if any(source.holds is not None for source in admitted):
+            assert len(out) < allowance
+
+    def check_run(self, asked: Assignment) -> None:
+        chunks = set(asked.chunks)
+        assert chunks
+        assert chunks <= set(self.lengths) - self.verified
+        assert len(chunks) <= MAX_CHUNKS_PER_REQUEST
+        assert sum(self.lengths[chunk] for chunk in chunks) <= MAX_CHUNK_BYTES
+        assert not chunks & self.chunks_at(asked.peer)
+        others = [request for request, left in self.left.items() if left & chunks]
+        assert asked.copy == bool(others)
+        for chunk in chunks:
+            assert sum(chunk in left for left in self.left.values()) < 2
+        if asked.copy and asked.replaces is None:
             missing = self.planner._map.missing
             admitted = self.planner._sources.admitted()
             assert not any(source.askable(missing) for source in admitted), "no endgame yet"
-        out = [self.lengths[chunk] for peer, chunk in self.requests if peer == request.peer]
-        admitted = self.planner._sources.admitted()
-        running = [each for each in admitted if not is_left_behind(each, now=self.now)]
-        allowance = max(1, -(-4 // max(1, len(running))))
-        assert len(out) < allowance or sum(out) < MAX_CHUNK_BYTES
 
 
 TestPlannerMachine = pytest.mark.scales(PlannerMachine.TestCase)

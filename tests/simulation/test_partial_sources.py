@@ -46,11 +46,7 @@ def test_sources_that_each_lack_a_part_give_all_together_and_are_not_asked_in_a_
     elapsed = download.run()
     # As if one source had given all alone, and for a refusal here and there, a rest.
     assert elapsed <= COUNT * length / (100 * MB) * 1.2 + COUNT * 0.025
-    refused = [0] * len(sources)
-    for _, peer, chunk in download.log:
-        number = list(download.sources).index(peer)
-        refused[number] += lacks[number](chunk)
-        assert refused[number] <= MAX_RETRY_COUNT * COUNT
+    assert all(count <= MAX_RETRY_COUNT * COUNT for count in download.refused.values())
     # At most what fits into a source's room is asked in vain between two rests.
-    assert sum(refused) <= 12 * (1 + elapsed / 0.25) * len(sources)
+    assert download.refused.total() <= 12 * (1 + elapsed / 0.25) * len(sources)
     assert all(download.bytes_from(peer) for peer in download.sources)

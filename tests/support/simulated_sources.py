@@ -1,11 +1,12 @@
 """Sources and a downloader on a virtual clock: the real planner, a network that is only times.
 
 A source has one uplink, which its requests share in slices, an answer for each chunk, and slots.
+It sends the chunks of a run in order, up to the first that it does not give.
 The downloader drives Planner and Download as runtime does, checks their invariants at every
 step, and keeps what a test asserts on. Everything follows from the seed.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -45,13 +46,13 @@ def always(answer: Answer) -> AnswerOf:
 
 
 class Receiver(Protocol):
-    """Whoever sends a request; told of the chunk's fate in virtual time."""
+    """Whoever sends a request; told of its fate in virtual time."""
 
-    def on_bytes(self, peer: PeerId, chunk: int, count: int) -> None: ...
+    def on_bytes(self, upload: "Upload", count: int) -> None: ...
 
-    def on_end(self, peer: PeerId, chunk: int, *, right: bool) -> None: ...
+    def on_chunk(self, upload: "Upload", chunk: int, *, right: bool) -> None: ...
 
-    def on_failure(self, peer: PeerId, chunk: int, failure: Failure) -> None: ...
+    def on_failure(self, upload: "Upload", failure: Failure) -> None: ...
 
 
 @dataclass(eq=False)
@@ -59,11 +60,20 @@ class Upload:
     """One request at a source; a cut one is served no further."""
 
     receiver: Receiver
-    chunk: int
-    length: int
-    right: bool = True
+    asked: Assignment
+    lengths: list[int]
+    position: int = 0
     sent: int = 0
+    came: int = 0
     is_cut: bool = False
+
+    @property
+    def chunk(self) -> int:
+        return self.asked.chunks[self.position]
+
+    @property
+    def length(self) -> int:
+        return self.lengths[self.position]
 
 
 @dataclass(eq=False)
@@ -78,65 +88,74 @@ class SimulatedSource:
     slots: int = MAX_UPLOADS
     is_gone: bool = False
     sent_bytes: int = 0
-    _queue: deque[Upload] = field(default_factory=deque)
+    _queue: deque[tuple[Upload, bool]] = field(default_factory=deque)
     _is_sending: bool = False
 
-    def request(self, receiver: Receiver, chunk: int, length: int) -> Upload:
-        """Ask for a chunk; the answer comes through the receiver's methods, if at all."""
-        upload = Upload(receiver, chunk, length)
+    def request(self, receiver: Receiver, asked: Assignment, lengths: list[int]) -> Upload:
+        """Ask for chunks; the answer comes through the receiver's methods, if at all."""
+        upload = Upload(receiver, asked, lengths)
         self.clock.after(self.latency_s, lambda: self._serve(upload))
         return upload
 
     def _serve(self, upload: Upload) -> None:
         if self.is_gone or upload.is_cut:
             return
-        answer = self.answer(upload.chunk)
-        if answer is Answer.HONEST and len(self._queue) >= self.slots:
-            answer = Answer.BUSY
-        match answer:
+        if len(self._queue) >= self.slots:
+            self._fail(upload, Failure.BUSY)
+        else:
+            self._begin_chunk(upload)
+
+    def _begin_chunk(self, upload: Upload) -> None:
+        upload.sent = 0
+        match self.answer(upload.chunk):
             case Answer.BUSY:
                 self._fail(upload, Failure.BUSY)
             case Answer.REFUSE:
                 self._fail(upload, Failure.REFUSED)
-            case Answer.HONEST | Answer.WRONG:
-                upload.right = answer is Answer.HONEST
-                self._queue.append(upload)
-                self._send_slice()
+            case Answer.HONEST:
+                self._queue.append((upload, True))
+            case Answer.WRONG:
+                self._queue.append((upload, False))
+        self._send_slice()
 
     def _fail(self, upload: Upload, failure: Failure) -> None:
         def deliver() -> None:
             if not upload.is_cut:
-                upload.receiver.on_failure(self.peer, upload.chunk, failure)
+                upload.receiver.on_failure(upload, failure)
 
         self.clock.after(self.latency_s, deliver)
 
     def _send_slice(self) -> None:
-        while self._queue and self._queue[0].is_cut:
+        while self._queue and self._queue[0][0].is_cut:
             self._queue.popleft()
         if self._is_sending or not self._queue:
             return
         self._is_sending = True
-        upload = self._queue.popleft()
+        upload, right = self._queue.popleft()
         size = min(SLICE_BYTES, upload.length - upload.sent)
-        self.clock.after(size / self.bytes_per_second, lambda: self._sent(upload, size))
+        self.clock.after(size / self.bytes_per_second, lambda: self._sent(upload, size, right))
 
-    def _sent(self, upload: Upload, size: int) -> None:
+    def _sent(self, upload: Upload, size: int, right: bool) -> None:
         self._is_sending = False
         if self.is_gone:
             return
         self.sent_bytes += size
         upload.sent += size
-        if upload.sent < upload.length:
-            self._queue.append(upload)
-        self.clock.after(self.latency_s, lambda: self._deliver(upload, size, upload.sent))
+        chunk = upload.chunk if upload.sent == upload.length else None
+        self.clock.after(self.latency_s, lambda: self._deliver(upload, size, chunk, right))
+        if chunk is None:
+            self._queue.append((upload, right))
+        elif upload.position + 1 < len(upload.lengths):
+            upload.position += 1
+            self._begin_chunk(upload)
         self._send_slice()
 
-    def _deliver(self, upload: Upload, size: int, sent: int) -> None:
+    def _deliver(self, upload: Upload, size: int, chunk: int | None, right: bool) -> None:
         if upload.is_cut or self.is_gone:
             return
-        upload.receiver.on_bytes(self.peer, upload.chunk, size)
-        if sent == upload.length:
-            upload.receiver.on_end(self.peer, upload.chunk, right=upload.right)
+        upload.receiver.on_bytes(upload, size)
+        if chunk is not None:
+            upload.receiver.on_chunk(upload, chunk, right=right)
 
 
 class SimulatedDownload:
@@ -158,7 +177,9 @@ class SimulatedDownload:
         self.download = Download(sum(self.lengths.values()), patience_s=60.0, now=clock.now)
         self.verified_by: dict[int, PeerId] = {}
         self.log: list[tuple[float, PeerId, int]] = []
-        self._uploads: dict[tuple[PeerId, int], Upload] = {}
+        self.requests_sent = 0
+        self.refused: Counter[PeerId] = Counter()
+        self._uploads: dict[int, Upload] = {}
         self._timer_at: float | None = None
 
     def run(self, *, limit_s: float = 3600.0) -> float:
@@ -183,56 +204,67 @@ class SimulatedDownload:
     def lose(self, peer: PeerId) -> None:
         """The source vanishes and the connection breaks at once."""
         self.sources[peer].is_gone = True
-        for key in [key for key in self._uploads if key[0] == peer]:
-            self._drop(key)
+        for upload in list(self._uploads.values()):
+            if upload.asked.peer == peer:
+                self._drop(upload.asked.id)
         self.planner.remove_source(peer, now=self.clock.now)
         self._next_requests()
 
-    def on_bytes(self, peer: PeerId, chunk: int, count: int) -> None:
-        self.planner.progressed(peer, chunk, count, now=self.clock.now)
+    def on_bytes(self, upload: Upload, count: int) -> None:
+        upload.came += count
+        self.planner.progressed(upload.asked, count, now=self.clock.now)
 
-    def on_end(self, peer: PeerId, chunk: int, *, right: bool) -> None:
-        upload = self._uploads.pop((peer, chunk))
+    def on_chunk(self, upload: Upload, chunk: int, *, right: bool) -> None:
         if right:
-            self._received(peer, chunk)
+            self._received(upload, chunk)
+            if chunk == upload.asked.chunks[-1]:
+                self._uploads.pop(upload.asked.id, None)
         else:
-            self.download.wasted(upload.sent)
-            self._cut(self.planner.failed(peer, chunk, Failure.WRONG_BYTES, now=self.clock.now))
+            del self._uploads[upload.asked.id]
+            upload.is_cut = True
+            self.download.wasted(upload.came)
+            self._cut(self.planner.failed(upload.asked, Failure.WRONG_BYTES, now=self.clock.now))
         self._next_requests()
 
-    def on_failure(self, peer: PeerId, chunk: int, failure: Failure) -> None:
-        self._uploads.pop((peer, chunk))
-        cut = self.planner.failed(peer, chunk, failure, now=self.clock.now, retry_s=BUSY_RETRY_S)
-        self._cut(cut)
+    def on_failure(self, upload: Upload, failure: Failure) -> None:
+        del self._uploads[upload.asked.id]
+        self.refused[upload.asked.peer] += failure is Failure.REFUSED
+        self.download.wasted(upload.came)
+        now = self.clock.now
+        self._cut(self.planner.failed(upload.asked, failure, now=now, retry_s=BUSY_RETRY_S))
         self._next_requests()
 
-    def _received(self, peer: PeerId, chunk: int) -> None:
-        received = self.planner.received(peer, chunk, now=self.clock.now)
+    def _received(self, upload: Upload, chunk: int) -> None:
+        length = self.lengths[chunk]
+        upload.came -= length
+        received = self.planner.received(upload.asked, chunk, now=self.clock.now)
         assert received.is_new == (chunk not in self.verified_by), f"seed {self.seed}"
         if received.is_new:
-            self.verified_by[chunk] = peer
-            self.download.fetched(self.lengths[chunk], now=self.clock.now)
+            self.verified_by[chunk] = upload.asked.peer
+            self.download.fetched(length, now=self.clock.now)
+        else:
+            self.download.wasted(length)
         self._cut(received.cancel)
 
     def _cut(self, requests: Sequence[Assignment]) -> None:
         for request in requests:
-            self._drop((request.peer, request.chunk))
+            self._drop(request.id)
 
-    def _drop(self, key: tuple[PeerId, int]) -> None:
-        upload = self._uploads.pop(key)
+    def _drop(self, request: int) -> None:
+        upload = self._uploads.pop(request)
         upload.is_cut = True
-        self.download.wasted(upload.sent)
+        self.download.wasted(upload.came)
 
     def _next_requests(self) -> None:
-        for request in self.planner.assign(now=self.clock.now):
-            if request.replaces is not None:
-                self._drop((request.replaces, request.chunk))
-            assert request.peer not in self.planner.dropped_liars, f"seed {self.seed}"
-            key = (request.peer, request.chunk)
-            assert key not in self._uploads, f"seed {self.seed}"
-            source = self.sources[request.peer]
-            self.log.append((self.clock.now, *key))
-            self._uploads[key] = source.request(self, request.chunk, self.lengths[request.chunk])
+        for asked in self.planner.assign(now=self.clock.now):
+            if asked.replaces is not None:
+                self._drop(asked.replaces)
+            assert asked.peer not in self.planner.dropped_liars, f"seed {self.seed}"
+            assert asked.id not in self._uploads, f"seed {self.seed}"
+            self.requests_sent += 1
+            self.log.extend((self.clock.now, asked.peer, chunk) for chunk in asked.chunks)
+            lengths = [self.lengths[chunk] for chunk in asked.chunks]
+            self._uploads[asked.id] = self.sources[asked.peer].request(self, asked, lengths)
         assert len(self._uploads) <= MAX_REQUESTS_PER_DOWNLOAD, f"seed {self.seed}"
         self._set_timer()
 

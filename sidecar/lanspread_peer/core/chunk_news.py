@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from lanspread_peer.core.chunk_set import ChunkSet, contains
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, contains, set_of_run
 
 # The first chunk of a range, and how many there are.
 ChunkRange = tuple[int, int]
@@ -41,9 +41,9 @@ def ranges_of(numbers: Iterable[int]) -> tuple[ChunkRange, ...]:
 
 def set_of_ranges(ranges: Iterable[ChunkRange]) -> ChunkSet:
     """The chunks of ranges, which the caller has checked: counts are not negative and bounded."""
-    chunks = 0
+    chunks = NO_CHUNKS
     for first, count in ranges:
-        chunks |= ((1 << count) - 1) << first
+        chunks |= set_of_run(first, count)
     return chunks
 
 

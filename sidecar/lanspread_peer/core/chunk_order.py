@@ -6,7 +6,7 @@ like best. With more, the rarest, random among equals, so that downloaders come 
 chunks and can serve each other.
 """
 
-from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, lowest, nth
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, contains, lowest, nth
 from lanspread_peer.core.randomness import Randomness
 from lanspread_peer.core.rarity import Rarity
 
@@ -29,6 +29,14 @@ class ChunkOrder:
             return lowest(chunks)
         rarest = self._rarity.rarest(chunks)
         return nth(rarest, int(self._rng.random() * rarest.bit_count()))
+
+    def has_failed(self, number: int) -> bool:
+        """Whether it failed at some source."""
+        return contains(self._failed, number)
+
+    def failed(self, chunks: ChunkSet) -> ChunkSet:
+        """Those of `chunks` that failed at some source."""
+        return chunks & self._failed
 
     def note_failed(self, number: int) -> None:
         """A source could not give this chunk, or gave wrong bytes."""

@@ -54,6 +54,26 @@ def nth(chunks: ChunkSet, index: int) -> int:
     return start
 
 
+def set_of_run(first: int, count: int) -> ChunkSet:
+    """The set of `count` chunks from `first` on."""
+    return ((1 << count) - 1) << first
+
+
+def ones_above(chunks: ChunkSet, number: int, most: int) -> int:
+    """How many chunks from `number` on are in the set without a gap, up to `most`."""
+    mask = (1 << most) - 1
+    gaps = chunks >> number & mask ^ mask
+    return lowest(gaps) if gaps else most
+
+
+def ones_below(chunks: ChunkSet, number: int, most: int) -> int:
+    """How many chunks right below `number` are in the set without a gap, up to `most`."""
+    most = min(most, number)
+    mask = (1 << most) - 1
+    gaps = chunks >> (number - most) & mask ^ mask
+    return most - gaps.bit_length()
+
+
 def numbers_in(chunks: ChunkSet) -> Iterator[int]:
     """The numbers in the set, in rising order."""
     digits = f"{chunks:b}"[::-1]

@@ -1,16 +1,17 @@
-"""Decides which source is asked for which chunk next, and what follows when that fails.
+"""Decides which source is asked for which chunks next, and what follows when that fails.
 
 The source is picked first: few requests out relative to its allowance, slow ones last, ties
-random; then its chunk, by core.chunk_order. A fast source is soon ready for the next chunk, so
-each ends up with the share that its measured speed earns; what slow ones still hold at the end
-is stolen from them (core.stealing). One that crawls beside others is asked only for what they
-cannot give (core.crawling).
+random; then its chunks, by core.chunk_order and core.request_choice. A fast source is soon ready
+for the next, so each ends up with the share that its measured speed earns; what slow ones still
+hold at the end is stolen from them (core.stealing). One that crawls beside others is asked only for
+what they cannot give (core.crawling).
 
-Invariants: the requests out at the sources are exactly the owners in the chunk map; at most
-MAX_REQUESTS_PER_DOWNLOAD are out; a source that gave wrong bytes is never asked again.
+Invariants: the requests out are those of core.requests_out, at most MAX_REQUESTS_PER_DOWNLOAD; a
+source that gave wrong bytes is never asked again.
 
-The caller owns sockets, hashes and time. It calls `assign` after every other call that changes
-something and sends what comes back, and `handle_timeout` at `next_deadline`, then `assign`.
+The caller owns sockets, hashes and time. It calls `assign` after every other call that ends a
+request or tells of a source, and sends what comes back, and `handle_timeout` at `next_deadline`,
+then `assign`. A report of a request that is over by then is no fault: it may be late.
 """
 
 from collections.abc import Sequence
@@ -18,23 +19,26 @@ from collections.abc import Sequence
 from lanspread_peer.core.assignment import Assignment, Received, Share
 from lanspread_peer.core.chunk_map import ChunkMap
 from lanspread_peer.core.chunk_order import ChunkOrder
-from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, numbers_in
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, contains, numbers_in
 from lanspread_peer.core.crawling import CRAWL_AFTER_S, crawlers, is_left_behind
 from lanspread_peer.core.failure import Failure
 from lanspread_peer.core.randomness import Randomness
+from lanspread_peer.core.request import Request
+from lanspread_peer.core.request_choice import RequestChoice
+from lanspread_peer.core.requests_out import RequestsOut
 from lanspread_peer.core.source import Fault, Source
 from lanspread_peer.core.source_book import SourceBook
-from lanspread_peer.core.stealing import choose_theft
-from lanspread_peer.core.throughput import Latency
+from lanspread_peer.core.stealing import Thief
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_REQUESTS_PER_DOWNLOAD
 
 # A few requests over all sources keep every link busy; more would only queue at the sources.
 _REQUESTS_WANTED = 4
-# With one or two sources nobody else needs what we fetch, so the manifest's order is best.
-_MAX_SOURCES_IN_ORDER = 2
+# More sources than these must give a chunk before they may have more than their allowance.
+_MAX_TRUSTED_SOURCES = 2
 _SLOW_FACTOR = 3.0
-_AVERAGE_WEIGHT = 0.1
+# How long a busy source is left alone that does not say, on average.
+_BUSY_S = 0.3
 # A peer may name any time to stay away; it is asked again after so long at the latest.
 _LONGEST_BUSY_S = 60.0
 # Estimates change as time passes without a byte, so an idle source looks again this often.
@@ -48,9 +52,10 @@ class Planner:
     def __init__(self, chunks: Sequence[tuple[int, int]], rng: Randomness) -> None:
         self._map = ChunkMap(chunks)
         self._order = ChunkOrder(rng)
+        self._choice = RequestChoice(self._map, self._order)
         self._rng = rng
         self._sources = SourceBook()
-        self._average_latency = Latency(_AVERAGE_WEIGHT)
+        self._out = RequestsOut(self._map, self._sources)
         self._assigned_at = 0.0
         self._theft_at: float | None = None
         self._crawl_at = 0.0
@@ -102,9 +107,12 @@ class Planner:
             Share(s.peer, s.verified_bytes, s.speed(now=now), s.is_admitted) for s in self._sources
         )
 
-    def add_source(self, peer: PeerId, *, now: float, holds: ChunkSet | None = None) -> None:
+    def add_source(
+        self, peer: PeerId, *, now: float, holds: ChunkSet | None = None, chooses: bool = False
+    ) -> None:
         """A connected peer offers the content, wholly, or these chunks of it.
 
+        `chooses` says whether it answers requests for any chunk; only whoever holds all does.
         Adding it again replaces its holdings. After a removal it starts anew, with all its tries,
         if it was left alone or dropped for its silence too; but wrong bytes are for ever.
         """
@@ -114,7 +122,17 @@ class Planner:
             source.holds = holds
         else:
             source.connect(holds, now=now)
+        source.chooses = chooses and holds is None
         self._order.add_holdings(holds or NO_CHUNKS)
+
+    def holds_added(self, peer: PeerId, chunks: ChunkSet) -> None:
+        """A partial source tells that it holds these chunks too."""
+        source = self._sources.find(peer)
+        if source is None or not source.is_connected or source.holds is None:
+            return
+        new = chunks & ~source.holds
+        source.holds |= new
+        self._order.add_holdings(new)
 
     def remove_source(self, peer: PeerId, *, now: float) -> tuple[int, ...]:
         """The connection is lost, or the peer offers the content no more: no try is counted.
@@ -124,11 +142,13 @@ class Planner:
         source = self._sources.find(peer)
         if source is None or not source.is_connected:
             return ()
-        requeued = tuple(c for c in source.close_all(now=now) if self._map.release(c, peer))
+        requeued: list[int] = []
+        for request in tuple(source.requests):
+            requeued.extend(self._out.close(request, now=now))
         self._order.remove_holdings(source.holds or NO_CHUNKS)
         source.holds = None
         source.is_connected = False
-        return requeued
+        return tuple(requeued)
 
     def assign(self, *, now: float) -> list[Assignment]:
         """All requests to send now."""
@@ -139,8 +159,9 @@ class Planner:
         allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
         ready = [source for source in admitted if now >= source.rests_until]
         assigned: list[Assignment] = []
-        is_trusted = len(running) <= _MAX_SOURCES_IN_ORDER
-        while ready := [s for s in ready if s.has_room(allowance, is_trusted=is_trusted)]:
+        self._choice.look_at(admitted)
+        is_trusted = len(running) <= _MAX_TRUSTED_SOURCES
+        while ready := [s for s in ready if self._has_room(s, allowance, is_trusted=is_trusted)]:
             if self._is_full() and now < self._takeover_at:
                 self._theft_at = self._takeover_at
                 break
@@ -149,53 +170,74 @@ class Planner:
             if assignment is None:
                 ready.remove(source)
             else:
-                self._send(assignment, now=now)
                 assigned.append(assignment)
         return assigned
 
-    def progressed(self, peer: PeerId, chunk: int, count: int, *, now: float) -> None:
-        """So many more bytes of a chunk came from a source; nothing happens if it was cut."""
-        source = self._sources.find(peer)
-        if source is not None:
-            source.arrived(chunk, count, now=now)
+    def progressed(self, asked: Assignment, count: int, *, now: float) -> None:
+        """So many more bytes of a request came."""
+        request = self._out.find(asked)
+        if request is not None:
+            self._sources[asked.peer].arrived(request, count, now=now)
 
-    def received(self, peer: PeerId, chunk: int, *, now: float) -> Received:
-        """A chunk is complete and its hash is right, whether the planner had it asked or not."""
-        length = self._map.length(chunk)
-        source = self._sources.open(peer)
-        self._close_received(source, chunk, now=now)
-        owners = self._map.verify(chunk)
-        if owners is None:
-            return Received(is_new=False, cancel=())
-        source.note_verified(length)
-        others = tuple(owner for owner in owners if owner != peer)
-        for owner in others:
-            self._close_outpaced(self._sources[owner], chunk, now=now)
-        return Received(is_new=True, cancel=tuple(Assignment(owner, chunk) for owner in others))
+    def chosen(self, asked: Assignment, chunk: int, *, now: float) -> bool:
+        """The source chose a chunk; False when the caller is to cut the request.
+
+        That is so when it is over, when the chunk is here or on its way meanwhile, and when the
+        source may not give it: then that source is left alone for a while.
+        """
+        request = self._out.find(asked)
+        if request is None or not request.is_unchosen or asked.wanted is None:
+            return False
+        if not contains(asked.wanted, chunk):
+            self.failed(asked, Failure.REFUSED, now=now)
+            return False
+        if not contains(self._map.missing, chunk):
+            self._out.close(request, now=now)
+            return False
+        self._out.chosen(request, chunk)
+        return True
+
+    def received(self, asked: Assignment, chunk: int, *, now: float) -> Received:
+        """One chunk of a request is complete and its hash is right."""
+        request = self._out.find(asked)
+        if request is not None and chunk in request.left:
+            request.verified_bytes += self._map.length(chunk)
+            # The end may come in one report, with bytes that no progress told of.
+            source = self._sources[asked.peer]
+            source.arrived(request, request.verified_bytes - request.bytes, now=now)
+        return self._verified(asked.peer, chunk, request, now=now)
+
+    def gave(self, peer: PeerId, chunk: int, *, now: float) -> Received:
+        """A source gave a right chunk that the planner did not ask for."""
+        return self._verified(peer, chunk, None, now=now)
 
     def failed(
-        self, peer: PeerId, chunk: int, failure: Failure, *, now: float, retry_s: float = 0.0
+        self, asked: Assignment, failure: Failure, *, now: float, retry_s: float = 0.0
     ) -> tuple[Assignment, ...]:
-        """A request ended without its chunk; returns other requests to cut because of that.
+        """A request ended before its end; returns other requests to cut because of that.
 
-        WRONG_BYTES drops the source for this download, late ones from a cut request too. REFUSED
-        and STALLED count a try of this chunk at this source, and it rests; but STALLED before the
-        first byte, when it may only wait for its turn there, is no try. BUSY leaves it alone for
-        about `retry_s`, LOST for a moment, without a try. A request that was cut counts only when
-        it lied.
+        What came of it stays. WRONG_BYTES drops the source for this download, late ones from a
+        cut request too. REFUSED and STALLED count a try of the chunk that was to come next at
+        this source, and it rests; but STALLED before the first byte, when it may only wait for its
+        turn there, is no try. BUSY leaves it alone for about `retry_s`, or a moment where that is
+        not said, LOST for a moment, without a try. A request that was cut counts only when it lied.
         """
-        # A late report may be of a source that is forgotten.
-        source = self._sources.open(peer)
+        request = self._out.find(asked)
+        if request is not None:
+            self._note_try(request, failure)
+            self._out.close(request, now=now)
         if failure is Failure.WRONG_BYTES:
-            return self._drop_liar(source, chunk, now=now)
-        request = source.close(chunk, now=now)
+            return self.lied(asked.peer, now=now)
         if request is None:
             return ()
-        self._map.release(chunk, peer)
-        if failure is Failure.REFUSED or (failure is Failure.STALLED and request.bytes):
-            source.count_try(chunk)
-            self._order.note_failed(chunk)
-        return self._leave_alone(source, failure, retry_s, now=now)
+        return self._leave_alone(self._sources[asked.peer], failure, retry_s, now=now)
+
+    def lied(self, peer: PeerId, *, now: float) -> tuple[Assignment, ...]:
+        """A source gave wrong bytes, asked or not; returns its requests, to be cut."""
+        # A late report may be of a source that is forgotten.
+        source = self._sources.open(peer)
+        source.fault = Fault.LIED
+        return self._out.close_all(tuple(source.requests), now=now)
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` and `assign` are due, though nothing else happens."""
@@ -214,7 +256,7 @@ class Planner:
         for source in self._sources.admitted():
             if source.stall_deadline is not None and now >= source.stall_deadline:
                 source.note_stalled(now=now)
-                cut.extend(self._take_all(source, now=now))
+                cut.extend(self._out.close_all(tuple(source.requests), now=now))
         if now >= self._crawl_at:
             self._crawl_at = now + _CRAWL_PERIOD_S
             for source in crawlers(self._sources.admitted(), now=now):
@@ -227,12 +269,17 @@ class Planner:
             source.reset_deadlines(now=now)
 
     def _is_full(self) -> bool:
-        out = sum(len(owners) for owners in self._map.in_flight.values())
-        return out >= MAX_REQUESTS_PER_DOWNLOAD
+        return len(self._out) >= MAX_REQUESTS_PER_DOWNLOAD
+
+    def _has_room(self, source: Source, allowance: int, *, is_trusted: bool) -> bool:
+        if source.request_count < allowance:
+            return True
+        # In a swarm, what is asked here already would be asked of others a moment later.
+        return not self._choice.is_swarm and source.has_room_for_data(is_trusted=is_trusted)
 
     def _reluctance(self, source: Source) -> tuple[bool, int, float]:
         # The allowance is the same for all, so the plain count compares the loads.
-        is_slow = source.latency.exceeds(_SLOW_FACTOR, self._average_latency)
+        is_slow = source.latency.exceeds(_SLOW_FACTOR, self._out.average_latency)
         return (is_slow, source.request_count, self._rng.random())
 
     def _next_for(
@@ -242,10 +289,14 @@ class Planner:
             return self._next_that_others_lack(source, admitted, now=now)
         if self._is_full():
             return self._take_over(source, now=now) if source.request_count < allowance else None
-        in_order = len(admitted) <= _MAX_SOURCES_IN_ORDER
-        chunk = self._order.choose(source.askable(self._map.missing), in_order=in_order)
-        if chunk is not None:
-            return Assignment(source.peer, chunk)
+        askable = source.askable(self._map.missing)
+        if self._choice.is_left_to(source, askable):
+            if askable.bit_count() <= sum(each.is_unchosen for each in source.requests):
+                return None
+            return self._out.send_any(source, self._choice.wanted(askable), now=now)
+        run = self._choice.run(source, askable)
+        if run:
+            return self._out.send_run(source, run, now=now)
         # What others can still be asked for is no reason to fetch anything twice.
         if any(other.askable(self._map.missing) for other in admitted):
             return None
@@ -258,19 +309,18 @@ class Planner:
         for other in admitted:
             if not is_left_behind(other, now=now):
                 askable &= ~other.askable(self._map.missing)
-        chunk = self._order.choose(askable, in_order=True)
-        return None if chunk is None else Assignment(source.peer, chunk)
+        run = self._choice.run(source, askable)
+        return self._out.send_run(source, run, now=now) if run else None
 
     def _leave_behind(self, source: Source, *, now: float) -> list[Assignment]:
         source.leave_behind(now=now)
         others = [s for s in self._sources.admitted() if not is_left_behind(s, now=now)]
         cut: list[Assignment] = []
-        for chunk in source.chunks_asked():
+        for request in tuple(source.requests):
             # What nobody else has goes on to come from here, however long that takes.
-            if any(other.may_be_asked(chunk) for other in others):
-                self._close_outpaced(source, chunk, now=now)
-                self._map.release(chunk, source.peer)
-                cut.append(Assignment(source.peer, chunk))
+            if not request.left or any(o.may_be_asked(c) for c in request.left for o in others):
+                self._out.cut(request, now=now)
+                cut.append(request.asked)
         return cut
 
     def _crawl_deadline(self) -> float | None:
@@ -288,58 +338,48 @@ class Planner:
         return assignment
 
     def _steal(self, source: Source, *, may_add: bool, now: float) -> Assignment | None:
-        theft = choose_theft(source, self._map, self._sources, may_add=may_add, now=now)
+        thief = Thief(source, self._out, self._map, self._sources, now=now)
+        theft = thief.choose(may_add=may_add)
         if theft is None:
             self._theft_at = now + _THEFT_PERIOD_S
             return None
-        is_copy = theft.victim is None or len(self._map.in_flight[theft.chunk]) > 1
-        return Assignment(source.peer, theft.chunk, is_copy, theft.victim)
+        return self._out.send_run(source, theft.run, replaces=theft.victim, now=now)
 
-    def _send(self, assignment: Assignment, *, now: float) -> None:
-        chunk = assignment.chunk
-        if assignment.replaces is not None:
-            self._close_outpaced(self._sources[assignment.replaces], chunk, now=now)
-            self._map.release(chunk, assignment.replaces)
-        self._map.take(chunk, assignment.peer)
-        self._sources[assignment.peer].sent(chunk, self._map.length(chunk), now=now)
+    def _verified(self, peer: PeerId, chunk: int, by: Request | None, *, now: float) -> Received:
+        over = self._out.verified(chunk, by, now=now)
+        if over is None:
+            return Received(is_new=False, cancel=())
+        self._sources.open(peer).note_verified(self._map.length(chunk))
+        cancel = [request.asked for request in over]
+        if not self._map.missing:
+            cancel.extend(self._out.close_all(self._out.unchosen, now=now))
+        return Received(is_new=True, cancel=tuple(cancel))
 
-    def _close_received(self, source: Source, chunk: int, *, now: float) -> None:
-        length = self._map.length(chunk)
-        # The end may come in one report, with bytes that no progress told of.
-        source.arrived(chunk, length, now=now)
-        request = source.close(chunk, now=now)
-        if request is not None:
-            source.latency.add(length, now - request.sent_at)
-            self._average_latency.add(length, now - request.sent_at)
-
-    def _close_outpaced(self, source: Source, chunk: int, *, now: float) -> None:
-        request = source.close(chunk, now=now)
-        if request is not None:
-            source.latency.at_least(request.length, now - request.sent_at)
-
-    def _drop_liar(self, source: Source, chunk: int, *, now: float) -> tuple[Assignment, ...]:
-        source.fault = Fault.LIED
+    def _note_try(self, request: Request, failure: Failure) -> None:
+        chunk = request.next_chunk()
+        is_try = failure is Failure.REFUSED or (failure is Failure.STALLED and request.bytes)
+        if chunk is None or not (is_try or failure is Failure.WRONG_BYTES):
+            return
         self._order.note_failed(chunk)
-        cut = self._take_all(source, now=now)
-        return tuple(assignment for assignment in cut if assignment.chunk != chunk)
+        if is_try:
+            self._sources[request.peer].count_try(chunk)
 
     def _leave_alone(
         self, source: Source, failure: Failure, retry_s: float, *, now: float
     ) -> tuple[Assignment, ...]:
         match failure:
             case Failure.BUSY:
-                retry_s = min(max(retry_s, 0.0), _LONGEST_BUSY_S)
+                retry_s = min(retry_s if retry_s > 0 else _BUSY_S, _LONGEST_BUSY_S)
                 source.rest(retry_s * self._rng.uniform(0.5, 1.5), now=now)
             case Failure.STALLED:
                 source.note_stalled(now=now)
-            case Failure.REFUSED | Failure.LOST:
+            case Failure.REFUSED:
+                source.note_refused()
+                source.rest_after_failure(now=now)
+            case Failure.LOST:
                 source.rest_after_failure(now=now)
             case _:
                 pass
-        return () if source.is_admitted else self._take_all(source, now=now)
-
-    def _take_all(self, source: Source, *, now: float) -> tuple[Assignment, ...]:
-        chunks = source.close_all(now=now)
-        for chunk in chunks:
-            self._map.release(chunk, source.peer)
-        return tuple(Assignment(source.peer, chunk) for chunk in chunks)
+        if source.is_admitted:
+            return ()
+        return self._out.close_all(tuple(source.requests), now=now)

@@ -16,6 +16,8 @@ class Rarity:
     def add(self, holds: ChunkSet) -> None:
         """A partial source came, or one gained these chunks."""
         for index, level in enumerate(self._levels):
+            if not holds:
+                return
             self._levels[index] = level | holds
             holds &= level
         if holds:

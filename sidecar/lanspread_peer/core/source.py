@@ -4,10 +4,11 @@ Owns the requests that are out at the source, its speed, its tries per chunk, an
 alone. It only keeps the books: the planner decides, and keeps them and the chunk map in step.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import Enum
 
 from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, contains
+from lanspread_peer.core.request import Request
 from lanspread_peer.core.throughput import Latency, Rate
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_CHUNK_BYTES, MAX_RETRY_COUNT, STALL_TIMEOUT_S
@@ -18,6 +19,9 @@ _LATENCY_WEIGHT = 0.3
 _RESTS_S = (0.25, 0.5, 1.0)
 # A link may get better, so one that was left behind is tried again, later each time.
 _LEFT_BEHIND_S = (10.0, 30.0, 120.0, 300.0)
+# One that refused may lack a part of what it offers. So many right chunks, each asked for alone,
+# and it is asked for runs again.
+_ALONE_AFTER_REFUSAL = 64
 
 
 class Fault(Enum):
@@ -27,21 +31,13 @@ class Fault(Enum):
     STALLED = "stalled"
 
 
-@dataclass(slots=True)
-class Request:
-    """A chunk that a source was asked for; `bytes` of its `length` have arrived."""
-
-    length: int
-    sent_at: float
-    bytes: int = 0
-
-
 class Source:
     """A peer as the planner knows it; `holds` is None when it has every chunk."""
 
     def __init__(self, peer: PeerId) -> None:
         self.peer = peer
         self.holds: ChunkSet | None = None
+        self.chooses = False
         self.is_connected = False
         self.fault: Fault | None = None
         self.verified_bytes = 0
@@ -51,6 +47,7 @@ class Source:
         self.left_behind_until = 0.0
         self._times_left_behind = 0
         self._requests: dict[int, Request] = {}
+        self._asks_alone = 0
         self._heard_at = 0.0
         self._tries: dict[int, int] = {}
         self._given_up: ChunkSet = NO_CHUNKS
@@ -68,8 +65,18 @@ class Source:
         return self._given_up
 
     @property
+    def requests(self) -> Iterable[Request]:
+        """The requests that are out, in the order of sending."""
+        return self._requests.values()
+
+    @property
     def request_count(self) -> int:
         return len(self._requests)
+
+    @property
+    def gives_runs(self) -> bool:
+        """Whether it is asked for several chunks in one request."""
+        return not self._asks_alone
 
     @property
     def oldest_request_at(self) -> float | None:
@@ -91,68 +98,57 @@ class Source:
         is_held = self.holds is None or contains(self.holds, chunk)
         return is_held and self._tries.get(chunk, 0) < MAX_RETRY_COUNT
 
-    def has_room(self, allowance: int, *, is_trusted: bool) -> bool:
-        """Whether another request may go out: fewer than `allowance`, or little data in all.
+    def has_room_for_data(self, *, is_trusted: bool) -> bool:
+        """Whether little data is asked in all, so that one more request keeps the link busy.
 
-        The second keeps a link busy where chunks are so small that each is over in a round trip.
         A source that gave nothing yet gets it only when it `is_trusted` all the same, or a crowd
         that answers nothing would take every request there may be.
         """
-        if len(self._requests) < allowance:
-            return True
         if not self.verified_bytes and not is_trusted:
             return False
         return sum(request.length for request in self._requests.values()) < MAX_CHUNK_BYTES
 
     def finish_in(self, extra_bytes: int, *, now: float) -> float:
         """Seconds until all that is asked, and so many bytes more, would be here."""
-        waiting = sum(request.length - request.bytes for request in self._requests.values())
+        waiting = sum(request.missing_bytes for request in self._requests.values())
         return (waiting + extra_bytes) / self.rate.expected(now=now)
 
     def speed(self, *, now: float) -> float:
         """Bytes per second it gives now; 0 while nothing is asked."""
         return self.rate.measured(now=now) if self._requests else 0.0
 
-    def sent(self, chunk: int, length: int, *, now: float) -> None:
+    def sent(self, request: Request) -> None:
         """A request goes out."""
         if not self._requests:
-            self._heard_at = now
-            self.rate.resume(now=now)
-        self._requests[chunk] = Request(length, now)
+            self._heard_at = request.sent_at
+            self.rate.resume(now=request.sent_at)
+        self._requests[request.id] = request
 
-    def chunks_asked(self) -> tuple[int, ...]:
-        """The chunks it is asked for, in the order of asking."""
-        return tuple(self._requests)
-
-    def arrived(self, chunk: int, count: int, *, now: float) -> None:
-        """Bytes of a chunk came; a chunk that is not asked here any more counts for nothing."""
-        request = self._requests.get(chunk)
-        if request is None or count <= 0:
+    def arrived(self, request: Request, count: int, *, now: float) -> None:
+        """Bytes of a request that is out here came."""
+        count = min(count, request.missing_bytes)
+        if count <= 0:
             return
-        count = min(count, request.length - request.bytes)
         request.bytes += count
         self._heard_at = now
         self.rate.add(count, now=now)
 
-    def close(self, chunk: int, *, now: float) -> Request | None:
-        """The request is over, however it ended; None when there was none."""
-        request = self._requests.pop(chunk, None)
-        if request is not None and not self._requests:
+    def close(self, request: Request, *, now: float) -> None:
+        """The request is over, however it ended."""
+        del self._requests[request.id]
+        if not self._requests:
             self.rate.pause(now=now)
-        return request
-
-    def close_all(self, *, now: float) -> tuple[int, ...]:
-        """All requests are over: their chunks, in the order of asking."""
-        chunks = tuple(self._requests)
-        for chunk in chunks:
-            self.close(chunk, now=now)
-        return chunks
 
     def note_verified(self, length: int) -> None:
         """It gave a right chunk, so it works."""
         self.verified_bytes += length
+        self._asks_alone = max(0, self._asks_alone - 1)
         self._failures = 0
         self._stalls = 0
+
+    def note_refused(self) -> None:
+        """It did not give what it offers, so what it does give is found out one by one."""
+        self._asks_alone = _ALONE_AFTER_REFUSAL
 
     def count_try(self, chunk: int) -> None:
         """It failed on this chunk; after MAX_RETRY_COUNT times it is not asked for it again."""
@@ -190,6 +186,7 @@ class Source:
     def connect(self, holds: ChunkSet | None, *, now: float) -> None:
         """A new connection ends its rest and forgives silence and tries; lies it does not."""
         self.is_connected = True
+        self._asks_alone = 0
         self.holds = holds
         self.rests_until = now
         self._stalls = 0

@@ -138,6 +138,9 @@ MAX_REQUESTS_PER_DOWNLOAD = 12
 # memory; and as many chunks as files of 4 KiB, the least that a disk keeps, make these bytes.
 MAX_RUN_BYTES = MAX_CHUNK_BYTES
 MAX_CHUNKS_PER_REQUEST = 1024
+# A request that leaves the choice names so many chunks at most: as a bitmap in base64, which takes
+# 43 KiB, they fit a request; the rest is named once these are here.
+MAX_ANY_CHUNKS = 262_144
 # Contents of which it is remembered how often each chunk was given by own choice: a byte per chunk,
 # so some MiB at the very most; more games are hardly handed out in one evening's first hour.
 MAX_REMEMBERED_SPREADS = 16

@@ -1,4 +1,4 @@
-"""Fetching chunks from one source: into memory first, into staging only when they are right.
+"""The carrier over message streams: chunks into memory first, into staging only when right.
 
 A chunk never takes more memory than its length, however much a source sends, and the requests
 of all downloads together hold at most MAX_REQUEST_BUFFERS of them.
@@ -8,17 +8,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
+from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
-from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.limits import MAX_REQUEST_BUFFERS
-from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest
+from lanspread_peer.model.manifest import Chunk, FileEntry
+from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.runtime.tasks import run_in_thread
-from lanspread_peer.storage.staging import Staging
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire.messages import GetGameFileChunk, GetGameFileData
-
-OnBytes = Callable[[int], None]
 
 # A whole file is the last resort, so even a poor link may give it, but nobody may drip for ever.
 _CHUNK_OF_FILE_TIMEOUT_S = 30.0
@@ -31,50 +29,47 @@ class ChunkFetcher:
     def __init__(self) -> None:
         self._buffers = asyncio.Semaphore(MAX_REQUEST_BUFFERS)
 
-    async def fetch_chunk(
-        self,
-        connection: Connection,
-        content_id: ContentId,
-        chunk: Chunk,
-        staging: Staging,
-        on_bytes: OnBytes,
+    async def fetch(
+        self, connection: Connection, target: Target, asked: Assignment, reports: Reports
     ) -> None:
-        """Fetch one chunk, verify it, and write it.
+        """See Carrier; a chunk of a run is asked for once the one before it is here.
 
-        Raises IntegrityError for wrong, short or long bytes, SourceUnavailable, StorageError; Busy
-        too when all buffers are in use, as waiting here would look like the source's silence.
+        Busy comes when all buffers are in use, as waiting would look like the source's silence.
         """
         if self._buffers.locked():
             raise errors.Busy(_NO_BUFFER_RETRY_MS)
+        async with self._buffers:
+            for number in asked.chunks:
+                chunk = target.manifest.chunk(number)
+                await self._fetch_chunk(connection, target, chunk, reports)
+                reports.on_chunk(chunk)
+
+    async def _fetch_chunk(
+        self, connection: Connection, target: Target, chunk: Chunk, reports: Reports
+    ) -> None:
         request = GetGameFileChunk(
-            content_id=content_id,
+            content_id=target.content_id,
             relative_path=chunk.file.path,
             offset=chunk.offset,
             length=chunk.length,
         )
-        async with self._buffers:
-            filling = _Filling(chunk)
-            async with aclosing(pieces_of(connection, request)) as pieces:
-                async for piece in pieces:
-                    filling.add(piece)
-                    on_bytes(len(piece))
-            await run_in_thread(staging.write_chunk, chunk, filling.finish())
+        filling = _Filling(chunk)
+        async with aclosing(pieces_of(connection, request)) as pieces:
+            async for piece in pieces:
+                filling.add(piece)
+                reports.on_bytes(len(piece))
+        await run_in_thread(target.staging.write_chunk, chunk, filling.finish())
 
     async def fetch_file(
         self,
         connection: Connection,
-        content_id: ContentId,
-        manifest: Manifest,
+        target: Target,
         entry: FileEntry,
-        staging: Staging,
         on_chunk: Callable[[Chunk], None],
     ) -> None:
-        """Fetch a whole file in one request, each chunk verified before it is written.
-
-        `on_chunk` hears of each one; those before an error stay. Raises as fetch_chunk does.
-        """
-        request = GetGameFileData(content_id=content_id, relative_path=entry.path)
-        chunks = manifest.chunks_of(entry.path)
+        """See Carrier; each chunk is verified before it is written."""
+        request = GetGameFileData(content_id=target.content_id, relative_path=entry.path)
+        chunks = target.manifest.chunks_of(entry.path)
         async with self._buffers, aclosing(pieces_of(connection, request)) as pieces:
             rest = _Rest(pieces)
             for chunk in chunks:
@@ -83,7 +78,7 @@ class ChunkFetcher:
                         filling = await rest.fill(_Filling(chunk))
                 except TimeoutError as error:
                     raise errors.Stalled("the source sends the file too slowly") from error
-                await run_in_thread(staging.write_chunk, chunk, filling.finish())
+                await run_in_thread(target.staging.write_chunk, chunk, filling.finish())
                 on_chunk(chunk)
             await rest.require_end()
 

@@ -24,7 +24,8 @@ from lanspread_peer.model.ids import game_key
 from lanspread_peer.model.manifest import Chunk
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.download_plan import DownloadPlan, make_plan, missing_bytes
-from lanspread_peer.runtime.fetching import TICK_S, Fetching, Network, Wanted, make_planner
+from lanspread_peer.runtime.fetch_requests import Network
+from lanspread_peer.runtime.fetching import TICK_S, Fetching, Wanted, make_planner
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.recording import keep_recording
 from lanspread_peer.runtime.tasks import TaskSet, raise_if_cancelled, run_in_thread, run_to_end

@@ -30,7 +30,7 @@ from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.download_run import Surroundings, tell_set_aside
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
-from lanspread_peer.runtime.fetching import Network
+from lanspread_peer.runtime.fetch_requests import Network
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library

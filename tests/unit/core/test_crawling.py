@@ -20,7 +20,7 @@ class Run:
     def __init__(self, chunks: int = 1000, /, **speeds: float) -> None:
         self.planner = Planner([(number, MAX_CHUNK_BYTES) for number in range(chunks)], Random(1))
         self.speeds = {PeerId(name): speed for name, speed in speeds.items()}
-        self.out: dict[tuple[PeerId, int], float] = {}
+        self.out: dict[Assignment, float] = {}
         self.cut: list[Assignment] = []
         self.sent: list[Assignment] = []
         self.now = 0.0
@@ -36,28 +36,29 @@ class Run:
 
     def step(self) -> None:
         for assignment in self.planner.assign(now=self.now):
-            if assignment.replaces:
-                del self.out[assignment.replaces, assignment.chunk]
+            self.out = {out: n for out, n in self.out.items() if out.id != assignment.replaces}
             self.sent.append(assignment)
-            self.out[assignment.peer, assignment.chunk] = 0.0
+            self.out[assignment] = 0.0
         self.now += STEP_S
-        for (peer, chunk), came in list(self.out.items()):
-            share = sum(1 for other, _ in self.out if other == peer)
+        for assignment, came in list(self.out.items()):
+            peer = assignment.peer
+            share = sum(1 for other in self.out if other.peer == peer)
             count = int(self.speeds[peer] * STEP_S / share)
-            self.planner.progressed(peer, chunk, count, now=self.now)
-            self.out[peer, chunk] = came + count
-        for (peer, chunk), came in list(self.out.items()):
-            if came >= MAX_CHUNK_BYTES and (peer, chunk) in self.out:
-                del self.out[peer, chunk]
-                received = self.planner.received(peer, chunk, now=self.now)
+            self.planner.progressed(assignment, count, now=self.now)
+            self.out[assignment] = came + count
+        for assignment, came in list(self.out.items()):
+            if came >= MAX_CHUNK_BYTES and assignment in self.out:
+                del self.out[assignment]
+                [chunk] = assignment.chunks
+                received = self.planner.received(assignment, chunk, now=self.now)
                 for cut in received.cancel:
-                    del self.out[cut.peer, cut.chunk]
+                    del self.out[cut]
         for cut in self.planner.handle_timeout(now=self.now):
             self.cut.append(cut)
-            del self.out[cut.peer, cut.chunk]
+            del self.out[cut]
 
     def asked(self, peer: PeerId) -> set[int]:
-        return {chunk for owner, chunk in self.out if owner == peer}
+        return {out.chunks[0] for out in self.out if out.peer == peer}
 
 
 def test_a_dripping_source_is_left_behind_beside_a_fast_one() -> None:
@@ -102,7 +103,7 @@ def test_when_the_fast_one_goes_the_slow_one_is_asked_again_at_once() -> None:
     run.add(FAST)
     run.go_on(CRAWL_AFTER_S + 2)
     run.planner.remove_source(FAST, now=run.now)
-    run.out = {key: came for key, came in run.out.items() if key[0] != FAST}
+    run.out = {out: came for out, came in run.out.items() if out.peer != FAST}
     run.step()
     assert run.asked(DRIP)
 
@@ -113,7 +114,7 @@ def test_what_only_the_slow_one_holds_goes_on_to_come_from_it() -> None:
     run.add(FAST, holds=range(1, 4000))
     run.go_on(60)
     assert run.asked(DRIP) == {0}
-    assert 0 not in {cut.chunk for cut in run.cut}
+    assert 0 not in {cut.chunks[0] for cut in run.cut}
 
 
 def test_several_slow_ones_do_not_leave_each_other_behind() -> None:
@@ -149,9 +150,9 @@ def test_a_crowd_of_drippers_does_not_fill_the_limit_of_requests() -> None:
         run.add(PeerId(name))
     run.add(FAST)
     run.go_on(CRAWL_AFTER_S / 2)
-    assert len({peer for peer, _ in run.out} - {FAST}) > 5
+    assert len({out.peer for out in run.out} - {FAST}) > 5
     run.go_on(5)
-    assert {peer for peer, _ in run.out} == {FAST}
+    assert {out.peer for out in run.out} == {FAST}
 
 
 def test_the_planner_names_the_moment_to_look() -> None:

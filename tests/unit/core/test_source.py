@@ -2,12 +2,13 @@
 
 import pytest
 
+from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.core.chunk_set import chunk_set
+from lanspread_peer.core.request import Request
 from lanspread_peer.core.source import Fault, Source
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
     KIB,
-    MAX_CHUNK_BYTES,
     MAX_RETRY_COUNT,
     MIB,
     STALL_TIMEOUT_S,
@@ -18,6 +19,16 @@ def make_source(holds: int | None = None) -> Source:
     source = Source(PeerId("a"))
     source.connect(holds, now=0.0)
     return source
+
+
+def send(source: Source, length: int, *, now: float, number: int = 0) -> Request:
+    request = Request(Assignment(number, source.peer, range(number, number + 1)), length, now)
+    source.sent(request)
+    return request
+
+
+def gives_runs(source: Source) -> bool:
+    return source.gives_runs
 
 
 def is_admitted(source: Source) -> bool:
@@ -45,46 +56,50 @@ def test_it_is_asked_only_for_what_it_holds_and_has_not_failed_on() -> None:
     assert source.given_up == 0b010
 
 
-def test_large_chunks_are_held_to_the_allowance() -> None:
+def test_there_is_room_for_data_until_one_large_chunk_is_outstanding() -> None:
     source = make_source()
-    assert source.has_room(1, is_trusted=True)
-    source.sent(0, MAX_CHUNK_BYTES, now=0.0)
-    assert not source.has_room(1, is_trusted=True)
-    assert source.has_room(2, is_trusted=True)
+    for number in range(4):
+        assert source.has_room_for_data(is_trusted=True)
+        send(source, MIB, now=0.0, number=number)
+    assert not source.has_room_for_data(is_trusted=True)
 
 
-def test_small_chunks_go_out_until_one_large_one_is_outstanding() -> None:
+def test_only_those_that_gave_something_have_room_for_data_without_trust() -> None:
     source = make_source()
-    for chunk in range(4):
-        assert source.has_room(1, is_trusted=True)
-        source.sent(chunk, MIB, now=0.0)
-    assert not source.has_room(1, is_trusted=True)
-
-
-def test_small_chunks_go_out_beyond_the_allowance_only_to_those_that_gave_something() -> None:
-    source = make_source()
-    source.sent(0, 4 * KIB, now=0.0)
-    assert not source.has_room(1, is_trusted=False)
-    assert source.has_room(2, is_trusted=False)
+    send(source, 4 * KIB, now=0.0)
+    assert not source.has_room_for_data(is_trusted=False)
     source.note_verified(4 * KIB)
-    assert source.has_room(1, is_trusted=False)
+    assert source.has_room_for_data(is_trusted=False)
+
+
+def test_who_refused_is_asked_for_chunks_alone_until_it_gave_many_or_reconnects() -> None:
+    source = make_source()
+    assert source.gives_runs
+    source.note_refused()
+    for _ in range(63):
+        source.note_verified(1)
+        assert not gives_runs(source)
+    source.note_verified(1)
+    assert gives_runs(source)
+    source.note_refused()
+    source.connect(None, now=1.0)
+    assert gives_runs(source)
 
 
 def test_bytes_beyond_a_chunks_length_count_for_nothing() -> None:
     source = make_source()
-    source.sent(0, 100, now=0.0)
-    source.arrived(0, 1000, now=1.0)
-    source.arrived(7, 1000, now=1.0)
-    source.arrived(0, -5, now=1.0)
+    request = send(source, 100, now=0.0)
+    source.arrived(request, 1000, now=1.0)
+    source.arrived(request, -5, now=1.0)
     assert source.speed(now=1.0) == pytest.approx(100, rel=0.3)
     assert source.finish_in(0, now=1.0) == 0.0
 
 
 def test_the_time_to_finish_counts_what_has_arrived() -> None:
     source = make_source()
-    source.sent(0, 10 * MIB, now=0.0)
+    request = send(source, 10 * MIB, now=0.0)
     for tenth in range(1, 51):
-        source.arrived(0, 100 * KIB, now=tenth / 10)
+        source.arrived(request, 100 * KIB, now=tenth / 10)
     left = 10 * MIB - 50 * 100 * KIB
     assert source.finish_in(0, now=5.0) == pytest.approx(left / (1000 * KIB), rel=0.6)
     assert source.finish_in(MIB, now=5.0) > source.finish_in(0, now=5.0)
@@ -92,21 +107,23 @@ def test_the_time_to_finish_counts_what_has_arrived() -> None:
 
 def test_an_idle_source_shows_no_speed() -> None:
     source = make_source()
-    source.sent(0, 100, now=0.0)
-    source.arrived(0, 100, now=1.0)
+    request = send(source, 100, now=0.0)
+    source.arrived(request, 100, now=1.0)
     assert source.speed(now=1.0) > 0
-    assert source.close(0, now=1.0) is not None
+    source.close(request, now=1.0)
     assert source.speed(now=1.0) == 0.0
 
 
 def test_silence_counts_from_the_last_byte_of_any_request() -> None:
     source = make_source()
-    source.sent(0, 100, now=10.0)
-    source.sent(1, 100, now=12.0)
+    first = send(source, 100, now=10.0)
+    second = send(source, 100, now=12.0, number=1)
     assert source.stall_deadline == 10.0 + STALL_TIMEOUT_S
-    source.arrived(1, 1, now=13.0)
+    source.arrived(second, 1, now=13.0)
     assert source.stall_deadline == 13.0 + STALL_TIMEOUT_S
-    assert source.close_all(now=14.0) == (0, 1)
+    assert list(source.requests) == [first, second]
+    source.close(first, now=14.0)
+    source.close(second, now=14.0)
     assert source.stall_deadline is None
 
 
@@ -163,9 +180,9 @@ def test_a_verified_chunk_forgives_stalls_but_bytes_alone_do_not() -> None:
         source.note_verified(1)
     assert is_admitted(source)
     for minute in range(10, 10 + MAX_RETRY_COUNT):
-        source.sent(0, 100, now=60.0 * minute)
-        source.arrived(0, 99, now=60.0 * minute)
-        source.close(0, now=60.0 * minute)
+        request = send(source, 100, now=60.0 * minute)
+        source.arrived(request, 99, now=60.0 * minute)
+        source.close(request, now=60.0 * minute)
         source.note_stalled(now=60.0 * minute)
     assert not is_admitted(source)
 
@@ -189,6 +206,6 @@ def test_a_new_connection_forgives_tries() -> None:
 
 def test_a_clock_jump_is_no_silence_of_the_source() -> None:
     source = make_source()
-    source.sent(0, 100, now=0.0)
+    send(source, 100, now=0.0)
     source.reset_deadlines(now=3600.0)
     assert source.stall_deadline == 3600.0 + STALL_TIMEOUT_S

@@ -5,16 +5,18 @@ import contextlib
 from types import SimpleNamespace
 from typing import cast
 
+from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.core.download import Download
 from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.errors import Refused
 from lanspread_peer.model.ids import ContentId, game_key
 from lanspread_peer.model.peer import Address
-from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
+from lanspread_peer.runtime.carrier import Carrier, Reports, Target
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
-from lanspread_peer.runtime.fetching import Fetching, Network, Wanted, make_planner
+from lanspread_peer.runtime.fetch_requests import Network
+from lanspread_peer.runtime.fetching import Fetching, Wanted, make_planner
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.storage.staging import Staging
 from support.manifests import game_manifest
@@ -24,7 +26,7 @@ PEER = peer_id(1)
 
 
 class Source:
-    """Stands in for the peer database, the links and the fetcher at once."""
+    """Stands in for the peer database, the links and the carrier at once."""
 
     def __init__(self) -> None:
         self.is_offered = True
@@ -41,10 +43,11 @@ class Source:
     def connection(self, _: object) -> SimpleNamespace:
         return SimpleNamespace(address=Address("192.0.2.1", 1), is_closed=False)
 
-    async def fetch_chunk(self, *_: object) -> None:
+    async def fetch(self, _: object, target: Target, asked: Assignment, reports: Reports) -> None:
         self.asked += 1
         if self.asked > 1:
             await self.right.wait()
+            reports.on_chunk(target.manifest.chunk(asked.chunks[0]))
             return
         # It was refused in the moment in which it was cut, and hears of that first.
         with contextlib.suppress(asyncio.CancelledError):
@@ -61,7 +64,7 @@ async def test_a_late_failure_is_not_one_of_the_new_request_for_the_same_chunk()
     network = Network(
         cast(PeerDb, source),
         cast(PeerLinks, source),
-        cast(ChunkFetcher, source),
+        cast(Carrier, source),
         RunningCounters(),
         Liars(),
     )

@@ -1,0 +1,60 @@
+"""What one request to a source asks for: a run in order, a group of a swarm, or any chunk.
+
+Alone with complete sources nobody else needs what we fetch, so a request is for as much as one may
+carry, in the order of the manifest from one or two of them. As soon as a partial source is there,
+others fetch the same: then requests are small, so that each has soon something to give, and the
+complete sources that can choose themselves what to give, which is what they gave least. Small files
+are grouped in either case, or each would cost a round trip.
+
+A chunk that failed somewhere is asked for alone and of a source we name, and so is every chunk of
+a source that refused one: what is to be had is then known chunk by chunk.
+"""
+
+from collections.abc import Sequence
+
+from lanspread_peer.core.chunk_map import ChunkMap
+from lanspread_peer.core.chunk_order import ChunkOrder
+from lanspread_peer.core.chunk_set import ChunkSet, lowest
+from lanspread_peer.core.source import Source
+from lanspread_peer.model.limits import MAX_ANY_CHUNKS, MAX_RUN_BYTES, MIN_CHUNK_BYTES
+
+# With one or two sources the manifest's order is best; more would meet at the same chunks.
+_MAX_SOURCES_IN_ORDER = 2
+
+
+class RequestChoice:
+    """Looks at the sources that may be asked, and then says what to ask one of them for."""
+
+    def __init__(self, chunk_map: ChunkMap, order: ChunkOrder) -> None:
+        self._map = chunk_map
+        self._order = order
+        self._in_order = True
+        self.is_swarm = False
+
+    def look_at(self, admitted: Sequence[Source]) -> None:
+        """These sources may be asked."""
+        self.is_swarm = any(source.holds is not None for source in admitted)
+        self._in_order = len(admitted) <= _MAX_SOURCES_IN_ORDER and not self.is_swarm
+
+    def is_left_to(self, source: Source, askable: ChunkSet) -> bool:
+        """Whether the source is to choose among what it may be asked for."""
+        is_chooser = self.is_swarm and source.chooses and source.gives_runs
+        return is_chooser and bool(askable) and not self._order.failed(askable)
+
+    def wanted(self, askable: ChunkSet) -> ChunkSet:
+        """The chunks to name in a request that leaves the choice."""
+        if askable.bit_length() <= MAX_ANY_CHUNKS:
+            return askable
+        return askable & ((1 << lowest(askable) + MAX_ANY_CHUNKS) - 1)
+
+    def run(self, source: Source, askable: ChunkSet) -> range:
+        """The chunks to ask the source for, of those it may be asked for; maybe none."""
+        chunk = self._order.choose(askable, in_order=self._in_order)
+        if chunk is None:
+            return range(0)
+        if not source.gives_runs or self._order.has_failed(chunk):
+            return range(chunk, chunk + 1)
+        if self._in_order:
+            return self._map.run_from(chunk, askable, MAX_RUN_BYTES)
+        group_bytes = MIN_CHUNK_BYTES if self.is_swarm else MAX_RUN_BYTES
+        return self._map.group_of(chunk, askable, group_bytes, MAX_RUN_BYTES)

@@ -1,0 +1,98 @@
+"""The sources of one download: they come and go with the peer database and the links.
+
+Keeps the connection of each, tells the planner of them, and lets liars wait behind all others.
+"""
+
+from lanspread_peer.core.liars import Liars
+from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.core.planner import Planner
+from lanspread_peer.model import errors
+from lanspread_peer.model.ids import ContentId, GameKey, PeerId
+from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.transport.base import Connection
+
+# While others serve, a peer that has to wait for its turn costs at most one wrong chunk a second.
+_NEXT_WAITING_PEER_S = 1.0
+
+
+class FetchSources:
+    """Those that are connected, by peer id."""
+
+    def __init__(
+        self,
+        key: GameKey,
+        content_id: ContentId,
+        planner: Planner,
+        peers: PeerDb,
+        links: PeerLinks,
+        liars: Liars,
+    ) -> None:
+        self._key = key
+        self._content_id = content_id
+        self._planner = planner
+        self._peers = peers
+        self._links = links
+        self._liars = liars
+        self._connections: dict[PeerId, Connection] = {}
+        self._hosts: dict[PeerId, str] = {}
+        self._next_waiting_peer_at = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._connections)
+
+    def connection(self, peer: PeerId) -> Connection:
+        """The connection to ask a source on; raises ConnectionLost when it is gone."""
+        connection = self._connections.get(peer)
+        if connection is None:
+            raise errors.ConnectionLost("the source is gone")
+        return connection
+
+    def host(self, peer: PeerId) -> str:
+        """Where a peer is, or was last; empty for one that never was a source."""
+        return self._hosts.get(peer, "")
+
+    def update(self, *, now: float) -> tuple[list[PeerId], list[PeerId]]:
+        """Look who is there now: the sources that went, and those that came."""
+        live = {
+            peer: self._links.connection(peer)
+            for peer in self._peers.sources(self._key, self._content_id)
+            if not self._liars.is_dropped(peer)
+        }
+        gone = [peer for peer in list(self._connections) if not self._keep(peer, live.get(peer))]
+        for peer in gone:
+            del self._connections[peer]
+            self._planner.remove_source(peer, now=now)
+        came: list[PeerId] = []
+        for peer, connection in live.items():
+            if connection is None or peer in self._connections:
+                continue
+            if self._may_come(peer, connection, now):
+                self._connections[peer] = connection
+                self._hosts[peer] = connection.address.host
+                self._planner.add_source(peer, now=now)
+                came.append(peer)
+        return gone, came
+
+    def begin_anew(self, *, now: float) -> list[PeerId]:
+        """All that are here go and come again, with all their tries; who they are."""
+        for peer in self._connections:
+            self._planner.remove_source(peer, now=now)
+            self._planner.add_source(peer, now=now)
+        return list(self._connections)
+
+    def _keep(self, peer: PeerId, used: Connection | None) -> bool:
+        if used is self._connections[peer]:
+            return True
+        if used is None or self._connections[peer].is_closed:
+            return False
+        # The peer is there on another connection; what runs on this one may end.
+        self._connections[peer] = used
+        return True
+
+    def _may_come(self, peer: PeerId, connection: Connection, now: float) -> bool:
+        if not self._liars.waits(peer, connection.address.host):
+            return True
+        if self._planner.admitted_sources and now < self._next_waiting_peer_at:
+            return False
+        self._next_waiting_peer_at = now + _NEXT_WAITING_PEER_S
+        return True
