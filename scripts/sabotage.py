@@ -18,7 +18,7 @@ from pathlib import Path
 from sabotages import SABOTAGES, Sabotage
 
 ROOT = Path(__file__).resolve().parent.parent
-_COPIED = ("sidecar", "clients/python", "proto/python", "tests", "pyproject.toml")
+_COPIED = ("sidecar", "clients/python", "proto/python", "tests", "bench", "pyproject.toml")
 _SOURCES = ("sidecar", "clients/python", "proto/python")
 # What pytest ends with when tests ran and some failed; anything else is a fault of its own.
 _GREEN, _RED = 0, 1

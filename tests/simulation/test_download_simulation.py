@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bench.simulation.virtual_clock import VirtualClock
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB, MIB
 from support.simulated_sources import (
@@ -15,7 +16,6 @@ from support.simulated_sources import (
     always,
     large_chunks,
 )
-from support.virtual_clock import VirtualClock
 
 SEEDS = range(3)
 CHUNKS = large_chunks(200)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.simulation.virtual_clock import VirtualClock
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB, MAX_RETRY_COUNT, MIB
 from support.simulated_sources import (
@@ -14,7 +15,6 @@ from support.simulated_sources import (
     SimulatedSource,
     large_chunks,
 )
-from support.virtual_clock import VirtualClock
 
 COUNT = 400
 

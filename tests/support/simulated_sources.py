@@ -13,6 +13,7 @@ from enum import Enum
 from random import Random
 from typing import Protocol
 
+from bench.simulation.virtual_clock import VirtualClock
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.core.download import Download
 from lanspread_peer.core.failure import Failure
@@ -20,7 +21,6 @@ from lanspread_peer.core.planner import Planner
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB, MAX_REQUESTS_PER_DOWNLOAD, MAX_UPLOADS, MIB
-from support.virtual_clock import VirtualClock
 
 MB = 1_000_000
 SLICE_BYTES = 256 * KIB

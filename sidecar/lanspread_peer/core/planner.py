@@ -274,8 +274,11 @@ class Planner:
     def _has_room(self, source: Source, allowance: int, *, is_trusted: bool) -> bool:
         if source.request_count < allowance:
             return True
-        # In a swarm, what is asked here already would be asked of others a moment later.
-        return not self._choice.is_swarm and source.has_room_for_data(is_trusted=is_trusted)
+        # In a room, what is asked here beyond need is not asked of others a moment later.
+        is_room = self._choice.is_swarm or any(r.asked.wanted is not None for r in source.requests)
+        if is_room:
+            return False
+        return source.has_room_for_data(is_trusted=is_trusted)
 
     def _reluctance(self, source: Source) -> tuple[bool, int, float]:
         # The allowance is the same for all, so the plain count compares the loads.
@@ -349,7 +352,9 @@ class Planner:
         over = self._out.verified(chunk, by, now=now)
         if over is None:
             return Received(is_new=False, cancel=())
-        self._sources.open(peer).note_verified(self._map.length(chunk))
+        length = self._map.length(chunk)
+        self._sources.open(peer).note_verified(length)
+        self._choice.note_verified(length)
         cancel = [request.asked for request in over]
         if not self._map.missing:
             cancel.extend(self._out.close_all(self._out.unchosen, now=now))

@@ -3,8 +3,10 @@
 Alone with complete sources nobody else needs what we fetch, so a request is for as much as one may
 carry, in the order of the manifest from one or two of them. As soon as a partial source is there,
 others fetch the same: then requests are small, so that each has soon something to give, and the
-complete sources that can choose themselves what to give, which is what they gave least. Small files
-are grouped in either case, or each would cost a round trip.
+complete sources that can choose themselves what to give, which is what they gave least. They do so
+at the very beginning too, as a room that begins together must not fetch the same chunks before its
+peers know of each other; alone, that is over in a moment, and in a room it lasts as it should.
+Small files are grouped in either case, or each would cost a round trip.
 
 A chunk that failed somewhere is asked for alone and of a source we name, and so is every chunk of
 a source that refused one: what is to be had is then known chunk by chunk.
@@ -16,10 +18,12 @@ from lanspread_peer.core.chunk_map import ChunkMap
 from lanspread_peer.core.chunk_order import ChunkOrder
 from lanspread_peer.core.chunk_set import ChunkSet, lowest
 from lanspread_peer.core.source import Source
-from lanspread_peer.model.limits import MAX_ANY_CHUNKS, MAX_RUN_BYTES, MIN_CHUNK_BYTES
+from lanspread_peer.model.limits import MAX_ANY_CHUNKS, MAX_RUN_BYTES, MIB, MIN_CHUNK_BYTES
 
 # With one or two sources the manifest's order is best; more would meet at the same chunks.
 _MAX_SOURCES_IN_ORDER = 2
+# The beginning of a download; a room that begins at once is aware of itself by then.
+_BEGINNING_BYTES = 16 * MIB
 
 
 class RequestChoice:
@@ -29,7 +33,12 @@ class RequestChoice:
         self._map = chunk_map
         self._order = order
         self._in_order = True
+        self._verified_bytes = 0
         self.is_swarm = False
+
+    def note_verified(self, length: int) -> None:
+        """So many more bytes are here."""
+        self._verified_bytes += length
 
     def look_at(self, admitted: Sequence[Source]) -> None:
         """These sources may be asked."""
@@ -38,8 +47,9 @@ class RequestChoice:
 
     def is_left_to(self, source: Source, askable: ChunkSet) -> bool:
         """Whether the source is to choose among what it may be asked for."""
-        is_chooser = self.is_swarm and source.chooses and source.gives_runs
-        return is_chooser and bool(askable) and not self._order.failed(askable)
+        may_be_room = self.is_swarm or self._verified_bytes < _BEGINNING_BYTES
+        is_chooser = source.chooses and source.gives_runs
+        return may_be_room and is_chooser and bool(askable) and not self._order.failed(askable)
 
     def wanted(self, askable: ChunkSet) -> ChunkSet:
         """The chunks to name in a request that leaves the choice."""
