@@ -19,6 +19,7 @@ from lanspread_peer.core.upload_queue import Upload, UploadQueue
 from lanspread_peer.model.ids import ContentId, PeerId
 
 _CONTENT = ContentId("ab" * 32)
+_PROGRESS_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class _Serving:
     upload: Upload
     flow: Flow | None = None
     sent: int = 0
+    told: int = 0
 
 
 class RoomPeer:
@@ -144,6 +146,9 @@ class RoomPeer:
             self._cut(self._planner.handle_timeout(now=self._clock.now))
             self._fill()
 
+    def _progressed(self, asked: Assignment, count: int) -> None:
+        self._planner.progressed(asked, count, now=self._clock.now)
+
     def _chosen(self, asked: Assignment, chunk: int) -> None:
         if not self._planner.chosen(asked, chunk, now=self._clock.now):
             self._cut_everywhere(asked.id)
@@ -225,9 +230,11 @@ class RoomPeer:
 
     def _send(self, serving: _Serving, chunk: int) -> None:
         length = self._lengths[chunk]
+        before = serving.told
 
         def sent() -> None:
             self.sent_bytes += length
+            serving.told = before + length
             self._later(lambda: serving.asker._came(serving.asked, chunk))
             serving.sent += 1
             if serving.sent < len(serving.asked.chunks):
@@ -237,6 +244,20 @@ class RoomPeer:
 
         self._queue.slice_began(serving.upload, now=self._clock.now)
         serving.flow = self._around.network.send(self._up, serving.asker._down, length, sent)
+        self._watch(serving, serving.flow, length, before)
+
+    def _watch(self, serving: _Serving, flow: Flow, length: int, before: int) -> None:
+        """The asker sees the bytes of a long chunk come."""
+
+        def look() -> None:
+            if serving.flow is flow and flow.left_bytes:
+                flow.advance(self._clock.now)
+                came = before + length - int(flow.left_bytes) - serving.told
+                serving.told += came
+                serving.asker._progressed(serving.asked, came)
+                self._watch(serving, flow, length, before)
+
+        self._clock.after(_PROGRESS_S, look)
 
     def _end(self, serving: _Serving) -> None:
         if self._serving.pop(serving.upload, None) is None:
@@ -244,6 +265,7 @@ class RoomPeer:
         del self._served[serving.asker.id, serving.asked.id]
         if serving.flow is not None:
             self._around.network.cut(serving.flow)
+            serving.flow = None
         self._queue.remove(serving.upload)
         if not self.is_gone:
             self._grant()

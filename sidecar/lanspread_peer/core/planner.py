@@ -108,11 +108,18 @@ class Planner:
         )
 
     def add_source(
-        self, peer: PeerId, *, now: float, holds: ChunkSet | None = None, chooses: bool = False
+        self,
+        peer: PeerId,
+        *,
+        now: float,
+        holds: ChunkSet | None = None,
+        runs: bool = True,
+        chooses: bool = False,
     ) -> None:
         """A connected peer offers the content, wholly, or these chunks of it.
 
-        `chooses` says whether it answers requests for any chunk; only whoever holds all does.
+        `runs` says whether it answers requests for several chunks, `chooses` for any chunk, which
+        only whoever holds all does.
         Adding it again replaces its holdings. After a removal it starts anew, with all its tries,
         if it was left alone or dropped for its silence too; but wrong bytes are for ever.
         """
@@ -122,6 +129,7 @@ class Planner:
             source.holds = holds
         else:
             source.connect(holds, now=now)
+        source.knows_runs = runs
         source.chooses = chooses and holds is None
         self._order.add_holdings(holds or NO_CHUNKS)
 

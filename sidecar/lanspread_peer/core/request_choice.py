@@ -48,7 +48,7 @@ class RequestChoice:
     def is_left_to(self, source: Source, askable: ChunkSet) -> bool:
         """Whether the source is to choose among what it may be asked for."""
         may_be_room = self.is_swarm or self._verified_bytes < _BEGINNING_BYTES
-        is_chooser = source.chooses and source.gives_runs
+        is_chooser = source.chooses and not source.refused_lately
         return may_be_room and is_chooser and bool(askable) and not self._order.failed(askable)
 
     def wanted(self, askable: ChunkSet) -> ChunkSet:

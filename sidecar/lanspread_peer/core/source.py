@@ -37,6 +37,7 @@ class Source:
     def __init__(self, peer: PeerId) -> None:
         self.peer = peer
         self.holds: ChunkSet | None = None
+        self.knows_runs = True
         self.chooses = False
         self.is_connected = False
         self.fault: Fault | None = None
@@ -74,9 +75,14 @@ class Source:
         return len(self._requests)
 
     @property
+    def refused_lately(self) -> bool:
+        """Whether it refused something, and gave little since."""
+        return self._asks_alone > 0
+
+    @property
     def gives_runs(self) -> bool:
         """Whether it is asked for several chunks in one request."""
-        return not self._asks_alone
+        return self.knows_runs and not self.refused_lately
 
     @property
     def oldest_request_at(self) -> float | None:

@@ -14,6 +14,7 @@ from lanspread_peer.model.limits import (
     MAX_ANY_CHUNKS,
     MAX_CHUNK_BYTES,
     MAX_CHUNKS_PER_REQUEST,
+    MAX_REQUESTS_PER_DOWNLOAD,
     MIB,
     MIN_CHUNK_BYTES,
 )
@@ -61,6 +62,15 @@ def test_small_files_come_many_at_a_time_also_in_a_swarm() -> None:
     planner.add_source(A, now=0.0, holds=chunk_set(range(100_000)))
     planner.add_source(B, now=0.0)
     assert {len(asked.chunks) for asked in planner.assign(now=0.0)} == {64}
+
+
+def test_who_does_not_know_runs_is_asked_for_small_chunks_one_by_one_but_many_at_once() -> None:
+    planner = make_planner(1000, length=4 * KIB)
+    for peer in (A, B):
+        planner.add_source(peer, now=0.0, runs=False)
+    assigned = planner.assign(now=0.0)
+    assert [len(asked.chunks) for asked in assigned] == [1] * MAX_REQUESTS_PER_DOWNLOAD
+    assert sum(asked.peer == A for asked in assigned) == MAX_REQUESTS_PER_DOWNLOAD // 2
 
 
 def test_in_a_swarm_a_request_is_for_one_chunk_of_the_usual_size() -> None:
