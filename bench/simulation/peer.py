@@ -14,11 +14,15 @@ from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.core.chunk_news import ChunkNews, set_of_ranges
 from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet
 from lanspread_peer.core.failure import Failure
+from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.core.upload_queue import Upload, UploadQueue
-from lanspread_peer.model.ids import ContentId, PeerId
+from lanspread_peer.model.game import GameSummary
+from lanspread_peer.model.ids import ContentId, GameId, InstanceId, PeerId
+from lanspread_peer.model.version import Version
 
 _CONTENT = ContentId("ab" * 32)
+_GAME = GameSummary(GameId("room"), Version("20240229"), _CONTENT, bytes=1, files=1)
 _PROGRESS_S = 0.2
 
 
@@ -77,6 +81,8 @@ class RoomPeer:
         self._serving: dict[Upload, _Serving] = {}
         self._served: dict[tuple[PeerId, int], _Serving] = {}
         self._neighbours: dict[PeerId, RoomPeer] = {}
+        self._peers = PeerDb()
+        self._sources: frozenset[PeerId] = frozenset()
         self._timer_at: float | None = None
         self._news_at: float | None = None
 
@@ -97,20 +103,33 @@ class RoomPeer:
     # What it asks for.
 
     def _come_to_know(self, other: "RoomPeer") -> None:
+        now = self._clock.now
         self._neighbours[other.id] = other
-        if not self.is_done:
-            holds = None if other.is_seeder else other._news.join(self.id, now=self._clock.now)
-            now = self._clock.now
-            self._planner.add_source(other.id, now=now, holds=holds, chooses=other.is_seeder)
-            self._fill()
+        self._peers.connected(other.id, InstanceId("ab" * 16), other.id, None, now=now)
+        self._peers.library_replaced(other.id, "", [_GAME])
+        self._take_sources()
 
     def _lost(self, other: "RoomPeer") -> None:
+        self._peers.lost(other.id, now=self._clock.now)
+        self._take_sources()
         del self._neighbours[other.id]
         self._news.leave(other.id)
         for (peer, _), serving in list(self._served.items()):
             if peer == other.id:
                 self._end(serving)
-        self._planner.remove_source(other.id, now=self._clock.now)
+
+    def _take_sources(self) -> None:
+        if self.is_done:
+            return
+        now = self._clock.now
+        offered = self._peers.sources(_GAME.key, _CONTENT)
+        for peer in sorted(self._sources - offered):
+            self._planner.remove_source(peer, now=now)
+        for peer in sorted(offered - self._sources):
+            other = self._neighbours[peer]
+            holds = None if other.is_seeder else other._news.join(self.id, now=now)
+            self._planner.add_source(peer, now=now, holds=holds, chooses=other.is_seeder)
+        self._sources = offered
         self._fill()
 
     def _fill(self) -> None:

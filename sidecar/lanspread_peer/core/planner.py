@@ -280,13 +280,12 @@ class Planner:
         return len(self._out) >= MAX_REQUESTS_PER_DOWNLOAD
 
     def _has_room(self, source: Source, allowance: int, *, is_trusted: bool) -> bool:
+        if self._choice.begins_at(source):
+            return not source.request_count
         if source.request_count < allowance:
             return True
-        # In a room, what is asked here beyond need is not asked of others a moment later.
-        is_room = self._choice.is_swarm or any(r.asked.wanted is not None for r in source.requests)
-        if is_room:
-            return False
-        return source.has_room_for_data(is_trusted=is_trusted)
+        # In a swarm, what is asked here beyond need is not asked of others a moment later.
+        return not self._choice.is_swarm and source.has_room_for_data(is_trusted=is_trusted)
 
     def _reluctance(self, source: Source) -> tuple[bool, int, float]:
         # The allowance is the same for all, so the plain count compares the loads.

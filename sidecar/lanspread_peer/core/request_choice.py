@@ -4,8 +4,9 @@ Alone with complete sources nobody else needs what we fetch, so a request is for
 carry, in the order of the manifest from one or two of them. As soon as a partial source is there,
 others fetch the same: then requests are small, so that each has soon something to give, and the
 complete sources that can choose themselves what to give, which is what they gave least. They do so
-at the very beginning too, as a room that begins together must not fetch the same chunks before its
-peers know of each other; alone, that is over in a moment, and in a room it lasts as it should.
+at the very beginning too, one request at a time, as a room that begins together must not fetch the
+same chunks, nor fill the queues, before its peers know of each other. Alone, that is over in a
+moment, and in a room it lasts as it should.
 Small files are grouped in either case, or each would cost a round trip.
 
 A chunk that failed somewhere is asked for alone and of a source we name, and so is every chunk of
@@ -47,9 +48,14 @@ class RequestChoice:
 
     def is_left_to(self, source: Source, askable: ChunkSet) -> bool:
         """Whether the source is to choose among what it may be asked for."""
-        may_be_room = self.is_swarm or self._verified_bytes < _BEGINNING_BYTES
-        is_chooser = source.chooses and not source.refused_lately
-        return may_be_room and is_chooser and bool(askable) and not self._order.failed(askable)
+        if not askable or self._order.failed(askable):
+            return False
+        return self.begins_at(source) or (self.is_swarm and _may_choose(source))
+
+    def begins_at(self, source: Source) -> bool:
+        """Whether others may just begin with the same source, and are not known of yet."""
+        is_young = self._verified_bytes < _BEGINNING_BYTES
+        return is_young and not self.is_swarm and _may_choose(source)
 
     def wanted(self, askable: ChunkSet) -> ChunkSet:
         """The chunks to name in a request that leaves the choice."""
@@ -68,3 +74,7 @@ class RequestChoice:
             return self._map.run_from(chunk, askable, MAX_RUN_BYTES)
         group_bytes = MIN_CHUNK_BYTES if self.is_swarm else MAX_RUN_BYTES
         return self._map.group_of(chunk, askable, group_bytes, MAX_RUN_BYTES)
+
+
+def _may_choose(source: Source) -> bool:
+    return source.chooses and not source.refused_lately
