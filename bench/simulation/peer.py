@@ -48,6 +48,7 @@ class _Serving:
     flow: Flow | None = None
     sent: int = 0
     told: int = 0
+    chosen: int | None = None
 
 
 class RoomPeer:
@@ -244,6 +245,7 @@ class RoomPeer:
         else:
             chunk = self._any.choose(_CONTENT, asked.wanted, now=self._clock.now)
             assert chunk is not None
+            serving.chosen = chunk
             self._later(lambda: asker._chosen(asked, chunk))
         self._send(serving, chunk)
 
@@ -256,6 +258,7 @@ class RoomPeer:
             serving.told = before + length
             self._later(lambda: serving.asker._came(serving.asked, chunk))
             serving.sent += 1
+            serving.chosen = None
             if serving.sent < len(serving.asked.chunks):
                 self._send(serving, serving.asked.chunks[serving.sent])
             else:
@@ -285,6 +288,8 @@ class RoomPeer:
         if serving.flow is not None:
             self._around.network.cut(serving.flow)
             serving.flow = None
+        if serving.chosen is not None:
+            self._any.not_given(_CONTENT, serving.chosen)
         self._queue.remove(serving.upload)
         if not self.is_gone:
             self._grant()
