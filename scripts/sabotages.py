@@ -360,4 +360,20 @@ SABOTAGES = (
         "if False:",
         (f"{_UNIT}/transport/test_quic_admission.py",),
     ),
+    Sabotage(
+        "a run may have any number of bytes",
+        f"{_PACKAGE}/runtime/peer_server.py",
+        "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",
+        "if not run:",
+        (
+            "tests/integration/test_chunk_runs.py::test_runs_beyond_the_content_or_the_limit_are_refused",
+        ),
+    ),
+    Sabotage(
+        "a run is sent to its end though a file of it changed",
+        f"{_PACKAGE}/storage/served_file.py",
+        "            if not served.is_unchanged():\n                raise served.stale\n",
+        "",
+        ("tests/unit/storage/test_served_file.py",),
+    ),
 )

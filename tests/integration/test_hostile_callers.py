@@ -22,7 +22,7 @@ from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
 from lanspread_peer.wire.messages import Message
-from support.party import AOE2, KIB, MIB, Party, address_of, make_game, title, until
+from support.party import AOE2, KIB, MIB, Party, address_of, content_of, make_game, title, until
 from support.quic_party import ask, receive_all
 
 CANARY = b"CANARY-0123456789"
@@ -38,14 +38,6 @@ async def server(party: Party) -> tuple[Sidecar, Connection, str]:
     stranger = await party.hostile()
     connection = await stranger.dial(address_of(sidecar))
     return sidecar, connection, content_of(sidecar)
-
-
-def content_of(sidecar: Sidecar) -> str:
-    shown = title(sidecar)
-    assert shown is not None
-    assert shown.local is not None
-    assert shown.local.content_id is not None
-    return shown.local.content_id
 
 
 async def answer_to(connection: Connection, request: bytes | Message) -> Message:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.model.errors import ConnectionLost, Stalled, StreamReset
@@ -28,6 +29,7 @@ from support.quic_pair import make_key
 from support.quic_party import LOOPBACK, ask, receive_all
 
 Answer: TypeAlias = "Callable[[HostilePeer, Stream, Message], Awaitable[None]]"
+DataRequest: TypeAlias = messages.GetGameFileChunk | messages.GetGameFileData | messages.GetChunks
 _Request = TypeVar("_Request", bound=Message)
 
 
@@ -57,6 +59,7 @@ class HostilePeer:
         self.name = "hostile"
         self.bind = LOOPBACK
         self.listen_port = 0
+        self.features: list[str] = []
         self.key = key
         self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
         self.instance = InstanceId("ab" * 16)
@@ -137,17 +140,25 @@ class HostilePeer:
         """The Hello of an honest caller, with its proof."""
         assert connection.peer_id is not None
         identity = Identity(self.peer_id, self.instance, self.name, self.key)
-        return identity.hello(
+        hello = identity.hello(
             server=connection.peer_id,
             nonce=bytes.fromhex(nonce),
             listen_port=self.listen_port,
             library_digest=self.digest,
         )
+        return msgspec.structs.replace(hello, features=self.features)
 
     def hello_ack(self) -> messages.HelloAck:
         """What it answers when it is called."""
         return messages.HelloAck(
-            self.peer_id, self.instance, self.name, 1, 1, self.listen_port, self.digest
+            self.peer_id,
+            self.instance,
+            self.name,
+            1,
+            1,
+            self.listen_port,
+            self.digest,
+            features=self.features,
         )
 
     def slow_down(self, seconds: float) -> None:
@@ -173,7 +184,7 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
     match request:
         case messages.GetManifest():
             await stream.send(peer.offered(request.content_id).manifest_bytes, end=True)
-        case messages.GetGameFileChunk() | messages.GetGameFileData():
+        case messages.GetGameFileChunk() | messages.GetGameFileData() | messages.GetChunks():
             await stream.send(bytes_asked(peer, request), end=True)
         case messages.Challenge():
             await stream.send(encode(messages.Nonce("5a" * NONCE_BYTES)), end=True)
@@ -183,11 +194,14 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
             await stream.send(encode(_message_for(peer, request)), end=True)
 
 
-def bytes_asked(
-    peer: HostilePeer, request: messages.GetGameFileChunk | messages.GetGameFileData
-) -> bytes:
+def bytes_asked(peer: HostilePeer, request: DataRequest) -> bytes:
     """The right bytes."""
-    data = peer.offered(request.content_id).files[request.relative_path]
+    offer = peer.offered(request.content_id)
+    if isinstance(request, messages.GetChunks):
+        chunks = offer.manifest.run(request.first, request.count)
+        parts = (offer.files[c.file.path][c.offset : c.offset + c.length] for c in chunks)
+        return b"".join(parts)
+    data = offer.files[request.relative_path]
     if isinstance(request, messages.GetGameFileData):
         return data
     return data[request.offset : request.offset + request.length]
@@ -231,7 +245,7 @@ async def endless(_peer: HostilePeer, stream: Stream, _request: Message) -> None
 
 async def dripping(peer: HostilePeer, stream: Stream, request: Message) -> None:
     """The right bytes, one now and then."""
-    assert isinstance(request, messages.GetGameFileChunk | messages.GetGameFileData)
+    assert isinstance(request, DataRequest)
     for byte in bytes_asked(peer, request):
         await stream.send(bytes([byte]))
         await asyncio.sleep(0.05)
@@ -255,7 +269,7 @@ def altered(change: Callable[[bytes], bytes]) -> Answer:
     """The right bytes after a change."""
 
     async def answer(peer: HostilePeer, stream: Stream, request: Message) -> None:
-        assert isinstance(request, messages.GetGameFileChunk | messages.GetGameFileData)
+        assert isinstance(request, DataRequest)
         await stream.send(change(bytes_asked(peer, request)), end=True)
 
     return answer

@@ -225,6 +225,15 @@ def title(sidecar: Sidecar, game_id: str = AOE2) -> Title | None:
     return next((t for t in sidecar.titles() if t.key == game_key(game_id)), None)
 
 
+def content_of(sidecar: Sidecar) -> str:
+    """The content id of the one game that a sidecar offers."""
+    shown = title(sidecar)
+    assert shown is not None
+    assert shown.local is not None
+    assert shown.local.content_id is not None
+    return shown.local.content_id
+
+
 def peer_count(sidecar: Sidecar, game_id: str = AOE2) -> int:
     """How many peers the sidecar knows to hold the game."""
     shown = title(sidecar, game_id)

@@ -23,6 +23,8 @@ MAX_MANIFEST_BYTES = 64 * MIB
 MANIFEST_TURN_BYTES = 4 * MIB
 MAX_MANIFESTS_AT_ONCE = 8
 MAX_MANIFEST_ENTRIES = 200_000
+# The hash of each chunk takes a little more than 64 of those bytes.
+MAX_MANIFEST_CHUNKS = MAX_MANIFEST_BYTES // 64
 # 16 TiB: more than any game, and far from where 64-bit sums overflow.
 MAX_GAME_BYTES = 16 * 1024 * 1024 * MIB
 

@@ -117,6 +117,12 @@ class Manifest:
         offset = (number - self._first_chunks[index]) * entry.chunk_size
         return Chunk(number, entry, offset, min(entry.chunk_size, entry.size - offset))
 
+    def run(self, first: int, count: int) -> list[Chunk]:
+        """So many chunks from this number on; none when there are not so many."""
+        if first < 0 or first + count > self._first_chunks[-1]:
+            return []
+        return [self.chunk(number) for number in range(first, first + count)]
+
     def chunks_of(self, path: str) -> Iterator[Chunk]:
         """The chunks of one file in order; nothing when the file is empty or unknown."""
         position = self._positions.get(SafeRelPath(path))

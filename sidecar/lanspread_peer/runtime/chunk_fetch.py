@@ -15,8 +15,9 @@ from lanspread_peer.model.manifest import Chunk, FileEntry
 from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.runtime.tasks import run_in_thread
+from lanspread_peer.storage.staging import Staging
 from lanspread_peer.transport.base import Connection
-from lanspread_peer.wire.messages import GetGameFileChunk, GetGameFileData
+from lanspread_peer.wire.messages import GetChunks, GetGameFileChunk, GetGameFileData
 
 # A whole file is the last resort, so even a poor link may give it, but nobody may drip for ever.
 _CHUNK_OF_FILE_TIMEOUT_S = 30.0
@@ -32,33 +33,31 @@ class ChunkFetcher:
     async def fetch(
         self, connection: Connection, target: Target, asked: Assignment, reports: Reports
     ) -> None:
-        """See Carrier; a chunk of a run is asked for once the one before it is here.
+        """See Carrier.
 
         Busy comes when all buffers are in use, as waiting would look like the source's silence.
         """
         if self._buffers.locked():
             raise errors.Busy(_NO_BUFFER_RETRY_MS)
-        async with self._buffers:
-            for number in asked.chunks:
-                chunk = target.manifest.chunk(number)
-                await self._fetch_chunk(connection, target, chunk, reports)
-                reports.on_chunk(chunk)
-
-    async def _fetch_chunk(
-        self, connection: Connection, target: Target, chunk: Chunk, reports: Reports
-    ) -> None:
-        request = GetGameFileChunk(
-            content_id=target.content_id,
-            relative_path=chunk.file.path,
-            offset=chunk.offset,
-            length=chunk.length,
-        )
-        filling = _Filling(chunk)
-        async with aclosing(pieces_of(connection, request)) as pieces:
-            async for piece in pieces:
-                filling.add(piece)
-                reports.on_bytes(len(piece))
-        await run_in_thread(target.staging.write_chunk, chunk, filling.finish())
+        chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
+        writing = _Writing(target.staging, reports)
+        async with (
+            self._buffers,
+            aclosing(pieces_of(connection, _request_for(chunks, target))) as pieces,
+        ):
+            try:
+                rest = _Rest(_reported(pieces, reports))
+                for chunk in chunks:
+                    if rest.size < chunk.length:
+                        # Nothing has to wait for what is still to come.
+                        await writing.write()
+                    filling = await rest.fill(_Filling(chunk))
+                    if chunk is chunks[-1]:
+                        await rest.require_end()
+                    writing.add(chunk, filling.finish())
+            finally:
+                # Right ones stay, whatever came after them.
+                await writing.write()
 
     async def fetch_file(
         self,
@@ -83,12 +82,64 @@ class ChunkFetcher:
             await rest.require_end()
 
 
+def _request_for(chunks: list[Chunk], target: Target) -> GetChunks | GetGameFileChunk:
+    first = chunks[0]
+    if len(chunks) > 1:
+        return GetChunks(content_id=target.content_id, first=first.number, count=len(chunks))
+    return GetGameFileChunk(
+        content_id=target.content_id,
+        relative_path=first.file.path,
+        offset=first.offset,
+        length=first.length,
+    )
+
+
+async def _reported(pieces: AsyncIterator[bytes], reports: Reports) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        reports.on_bytes(len(piece))
+        yield piece
+
+
+class _Writing:
+    """Chunks that came together, and are written in one go."""
+
+    def __init__(self, staging: Staging, reports: Reports) -> None:
+        self._staging = staging
+        self._reports = reports
+        self._chunks: list[tuple[Chunk, memoryview]] = []
+
+    def add(self, chunk: Chunk, data: memoryview) -> None:
+        """This one came."""
+        self._chunks.append((chunk, data))
+
+    async def write(self) -> None:
+        """Write what came, as far as it is right; raises IntegrityError or StorageError."""
+        chunks, self._chunks = self._chunks, []
+        written: list[Chunk] = []
+        try:
+            if chunks:
+                await run_in_thread(self._write, chunks, written)
+        finally:
+            for chunk in written:
+                self._reports.on_chunk(chunk)
+
+    def _write(self, chunks: list[tuple[Chunk, memoryview]], written: list[Chunk]) -> None:
+        for chunk, data in chunks:
+            self._staging.write_chunk(chunk, data)
+            written.append(chunk)
+
+
 class _Rest:
-    """What is left of a file that comes in pieces of any length."""
+    """What is left of an answer that comes in pieces of any length."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
         self._left = memoryview(b"")
+
+    @property
+    def size(self) -> int:
+        """The bytes that are here already."""
+        return len(self._left)
 
     async def fill(self, filling: "_Filling") -> "_Filling":
         """The same, full, or as full as the source made it."""
@@ -104,7 +155,7 @@ class _Rest:
     async def require_end(self) -> None:
         """Raises IntegrityError when there is more."""
         if self._left or await self._next():
-            raise errors.IntegrityError("the source sent more than the file")
+            raise errors.IntegrityError("the source sent more than it was asked for")
 
     async def _next(self) -> bytes:
         return await anext(self._pieces, b"")
@@ -128,11 +179,6 @@ class _Filling:
         self._buffer[self._filled : self._filled + count] = data[:count]
         self._filled += count
         return data[count:]
-
-    def add(self, piece: bytes) -> None:
-        """Take all of it; raises IntegrityError when it is too much."""
-        if self.take(memoryview(piece)):
-            raise errors.IntegrityError("the source sent more than the chunk")
 
     def finish(self) -> memoryview:
         """The whole chunk; raises IntegrityError when bytes are missing."""

@@ -10,6 +10,7 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.transport.base import Connection
+from lanspread_peer.wire.messages import Feature
 
 # While others serve, a peer that has to wait for its turn costs at most one wrong chunk a second.
 _NEXT_WAITING_PEER_S = 1.0
@@ -81,8 +82,7 @@ class FetchSources:
         return list(self._connections)
 
     def _add(self, peer: PeerId, now: float) -> None:
-        # No message asks for a run yet; chunk by chunk, more requests at once are faster.
-        self._planner.add_source(peer, now=now, runs=False)
+        self._planner.add_source(peer, now=now, runs=self._links.knows(peer, Feature.CHUNKS))
 
     def _keep(self, peer: PeerId, used: Connection | None) -> bool:
         if used is self._connections[peer]:

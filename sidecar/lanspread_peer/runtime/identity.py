@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lanspread_peer.model.ids import InstanceId, PeerId
 from lanspread_peer.transport.hello_proof import own_chain, sign
 from lanspread_peer.wire.hello_statement import hello_statement
-from lanspread_peer.wire.messages import PROTOCOL_VERSION, Hello, HelloAck
+from lanspread_peer.wire.messages import PROTOCOL_VERSION, Feature, Hello, HelloAck
 
 # The transport that a proof is for, so that it is worth nothing on another one.
 TRANSPORT = "quic"
@@ -43,6 +43,7 @@ class Identity:
             certificate_chain=list(own_chain(self.private_key)),
             signature=sign(self.private_key, statement),
             library_digest=library_digest,
+            features=list(Feature),
         )
 
     def hello_ack(self, listen_port: int, library_digest: str) -> HelloAck:
@@ -55,4 +56,5 @@ class Identity:
             proto_max=PROTOCOL_VERSION,
             listen_port=listen_port,
             library_digest=library_digest,
+            features=list(Feature),
         )

@@ -8,12 +8,13 @@ from the event loop only.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from lanspread_peer.core.library_revisions import LibraryRevisions
+from lanspread_peer.core.run_slices import FileRange
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event, ScanFinished, Warned
 from lanspread_peer.model.game import LocalGame, LocalState
@@ -27,7 +28,7 @@ from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.hasher import HashPlan, IndexedGame, hash_game, plan, what_stays
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.scanner import survey
-from lanspread_peer.storage.served_file import ServedFile, open_served
+from lanspread_peer.storage.served_file import ServedFile, open_served, read_served
 
 _log = structlog.get_logger(__name__)
 
@@ -135,6 +136,14 @@ class Library:
     def hashing_per_mille(self, key: GameKey) -> int:
         """How far the hashing of this game is, 0 to 1000."""
         return self._hashing.per_mille if self._hashing.key == key else 0
+
+    async def read_served(self, game: IndexedGame, ranges: Sequence[FileRange]) -> bytes:
+        """Ranges of files of an offered game; raises Stale or NotFoundByPeer."""
+        try:
+            return await run_in_thread(read_served, game.found.game_dir, game, ranges)
+        except errors.Stale:
+            self.request_rescan()
+            raise
 
     async def open_served(self, game: IndexedGame, path: str) -> ServedFile:
         """Open a file of an offered game; raises Stale or NotFoundByPeer."""

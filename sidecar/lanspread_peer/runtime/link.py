@@ -25,6 +25,7 @@ class Proven:
     name: str
     library_digest: str
     address: Address | None
+    features: frozenset[str]
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ ends use and keep the same one (core/connection_choice.py).
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -127,6 +128,7 @@ class PeerLinks:
             hello.name,
             hello.library_digest,
             address,
+            frozenset(hello.features),
         )
         if peer_id == self._own_id:
             self._clones.own_id_proven(proven.instance)
@@ -161,6 +163,11 @@ class PeerLinks:
         """The live connection to a peer, or None."""
         link = self._links.get(peer_id)
         return link.connection if link else None
+
+    def knows(self, peer_id: PeerId, feature: messages.Feature) -> bool:
+        """Whether the peer said so."""
+        used = link.choice.current if (link := self._links.get(peer_id)) else None
+        return used is not None and feature in used.features
 
     def heard(self, peer_id: PeerId) -> None:
         """Bytes came from a peer, so it need not be pinged."""
@@ -280,6 +287,7 @@ class PeerLinks:
                 ack.name,
                 ack.library_digest,
                 connection.address,
+                frozenset(ack.features),
             )
             await self._take(link, proven)
         except errors.LanspreadError as error:
@@ -372,17 +380,13 @@ class PeerLinks:
         self._on_titles(changed)
 
     async def _push(self, connection: Connection, digest: str) -> None:
-        try:
+        # The next ping tells the peer as well, and finds out whether it lives.
+        with suppress(errors.LanspreadError):
             await ask(connection, messages.Ping(library_digest=digest), messages.Pong)
-        except errors.LanspreadError:
-            # The next ping tells the peer as well, and finds out whether it lives.
-            return
 
     async def _say_goodbye(self, connection: Connection) -> None:
-        try:
+        with suppress(errors.LanspreadError):
             await ask(connection, messages.Goodbye(), messages.Bye, timeout_s=_GOODBYE_TIMEOUT_S)
-        except errors.LanspreadError:
-            return
 
 
 async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:

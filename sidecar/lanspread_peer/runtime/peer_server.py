@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from lanspread_peer.core.library_revisions import line_of
+from lanspread_peer.core.run_slices import slices_of
 from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
@@ -20,6 +21,7 @@ from lanspread_peer.model.limits import (
     MAX_CONNECTIONS,
     MAX_KNOWN_PEERS,
     MAX_REQUEST_BYTES,
+    MAX_RUN_BYTES,
     QUESTION_BURST,
     QUESTIONS_PER_SECOND,
     REQUEST_TIMEOUT_S,
@@ -41,7 +43,7 @@ from lanspread_peer.wire.stream_codes import code_of
 
 _log = structlog.get_logger(__name__)
 
-_DATA_REQUESTS = (messages.GetGameFileData, messages.GetGameFileChunk)
+_DATA_REQUESTS = (messages.GetGameFileData, messages.GetGameFileChunk, messages.GetChunks)
 # What no peer of ours gives a reason for; anything else happens to honest ones.
 _OFFENCES = (errors.PeerProtocolError, errors.Refused)
 
@@ -130,6 +132,8 @@ class PeerServer:
                 await self._send_game_file_data(connection, stream, request)
             case messages.GetGameFileChunk():
                 await self._send_game_file_chunk(connection, stream, request)
+            case messages.GetChunks():
+                await self._send_chunks(connection, stream, request)
             case messages.ListGames(known_digest=digest):
                 # Large answers are made one per slot, so that slow readers hold few of them.
                 async with self._library_slots.slot(connection, stream) as slot:
@@ -205,6 +209,21 @@ class PeerServer:
             await self._send_range(
                 stream, slot, game, request.relative_path, request.offset, request.length
             )
+        await stream.send(b"", end=True)
+
+    async def _send_chunks(
+        self, connection: Connection, stream: Stream, request: messages.GetChunks
+    ) -> None:
+        game = self._offered(request.content_id)
+        run = game.manifest.run(request.first, request.count)
+        if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:
+            raise errors.Refused("chunks beyond the last one, or too many bytes in all")
+        async with self._slots.slot(connection, stream) as slot:
+            for ranges in slices_of(run):
+                slot.keep()
+                data = await self._library.read_served(game, ranges)
+                await stream.send(data)
+                self._counters.sent_bytes += len(data)
         await stream.send(b"", end=True)
 
     async def _send_range(

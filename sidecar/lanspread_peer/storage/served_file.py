@@ -4,9 +4,11 @@ A served file is the one that was hashed, by its size, time and inode, when it i
 reads it long asks `is_unchanged` again at the end.
 """
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from lanspread_peer.core.run_slices import FileRange
 from lanspread_peer.model.errors import NotFoundByPeer, Stale, StorageError
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
@@ -42,6 +44,20 @@ def open_served(game_dir: GameDir, game: IndexedGame, path: str) -> "ServedFile"
         raise
     served.close()
     raise _stale(file)
+
+
+def read_served(game_dir: GameDir, game: IndexedGame, ranges: Iterable[FileRange]) -> bytes:
+    """The bytes of these ranges, one after the other, of files unchanged since they were hashed.
+
+    Raises as open_served and ServedFile.read do.
+    """
+    parts = []
+    for part in ranges:
+        with open_served(game_dir, game, part.path) as served:
+            parts.append(served.read(part.offset, part.length))
+            if not served.is_unchanged():
+                raise served.stale
+    return b"".join(parts)
 
 
 class ServedFile:
@@ -84,6 +100,11 @@ class ServedFile:
         """Whether the file still looks as it did when it was hashed; raises StorageError."""
         with disk_errors(f"look at {self._file.disk_path!a}"):
             return is_same(self._file, stamp_of(self._opened.stat()))
+
+    @property
+    def stale(self) -> Stale:
+        """The error that says that it changed."""
+        return _stale(self._file)
 
     def close(self) -> None:
         """Closing twice is no error."""

@@ -6,6 +6,7 @@ ignored, so a later version may add some. The bounds here are checked while deco
 owns the bytes, and the meaning of ids and paths is checked where they are used.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -16,11 +17,13 @@ from lanspread_peer.model.limits import (
     MAX_CERTIFICATE_BYTES,
     MAX_CERTIFICATES,
     MAX_CHUNK_BYTES,
+    MAX_CHUNKS_PER_REQUEST,
     MAX_DESCRIPTION_TEXT_BYTES,
     MAX_FEATURES,
     MAX_GAME_BYTES,
     MAX_GAME_ID_BYTES,
     MAX_LIBRARY_GAMES,
+    MAX_MANIFEST_CHUNKS,
     MAX_MANIFEST_ENTRIES,
     MAX_NAME_BYTES,
     MAX_PATH_BYTES,
@@ -30,6 +33,13 @@ from lanspread_peer.model.limits import (
 )
 
 PROTOCOL_VERSION = 1
+
+
+class Feature(StrEnum):
+    """What a peer knows besides what all versions of the protocol know."""
+
+    CHUNKS = "chunks"
+
 
 # The byte limits bound the characters here, as no character is shorter than a byte.
 GameIdText = Annotated[str, Meta(min_length=1, max_length=MAX_GAME_ID_BYTES)]
@@ -52,6 +62,8 @@ ProtocolNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 Size = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
 FileCount = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_ENTRIES)]
 ChunkCount = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
+ChunkNumber = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_CHUNKS - 1)]
+ChunksPerRequest = Annotated[int, Meta(ge=1, le=MAX_CHUNKS_PER_REQUEST)]
 Length = Annotated[int, Meta(ge=1, le=MAX_CHUNK_BYTES)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 RetryMs = Annotated[int, Meta(ge=1, le=60_000)]
@@ -212,6 +224,18 @@ class GetGameFileChunk(Message, frozen=True):
     length: Length
 
 
+class GetChunks(Message, frozen=True):
+    """Asks for `count` chunks from number `first` on, raw, one after the other.
+
+    Chunks are numbered through the manifest in its order; at most MAX_RUN_BYTES in all. Only of
+    peers with Feature.CHUNKS.
+    """
+
+    content_id: ContentIdText
+    first: ChunkNumber
+    count: ChunksPerRequest
+
+
 class GetPeers(Message, frozen=True):
     """Asks for the peers that the other one is connected to."""
 
@@ -277,6 +301,7 @@ REQUESTS: tuple[type[Message], ...] = (
     GetManifest,
     GetGameFileData,
     GetGameFileChunk,
+    GetChunks,
     GetPeers,
     Goodbye,
 )
@@ -293,4 +318,9 @@ ANSWERS: tuple[type[Message], ...] = (
     *ERRORS,
 )
 # Answered with raw bytes and FIN, or with a stream reset, instead of a message.
-RAW_REQUESTS: tuple[type[Message], ...] = (GetManifest, GetGameFileData, GetGameFileChunk)
+RAW_REQUESTS: tuple[type[Message], ...] = (
+    GetManifest,
+    GetGameFileData,
+    GetGameFileChunk,
+    GetChunks,
+)

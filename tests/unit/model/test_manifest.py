@@ -106,6 +106,13 @@ def test_there_is_no_chunk_outside_the_numbers() -> None:
             manifest.chunk(number)
 
 
+def test_a_run_is_so_many_chunks_or_none_at_all() -> None:
+    manifest = game_manifest({"a": bytes(300 * KIB), "b": b"b"})
+    assert [chunk.number for chunk in manifest.run(1, 3)] == [1, 2, 3]
+    assert manifest.run(0, 4) == [manifest.chunk(number) for number in range(4)]
+    assert manifest.run(1, 4) == manifest.run(4, 1) == manifest.run(-1, 2) == []
+
+
 def test_the_chunks_of_a_file_are_those_that_name_it() -> None:
     manifest = game_manifest({"a": b"1", "b": b"2" * (256 * KIB + 1), "empty": b""})
     assert [chunk.number for chunk in manifest.chunks_of("b")] == [1, 2]

@@ -37,6 +37,9 @@ class Source:
     def sources(self, *_: object) -> frozenset[str]:
         return frozenset({PEER} if self.is_offered else ())
 
+    def knows(self, *_: object) -> bool:
+        return True
+
     def served(self, *_: object) -> None:
         """Nobody counts."""
 

@@ -6,11 +6,13 @@ from threading import Event
 
 import pytest
 
+from lanspread_peer.core.run_slices import FileRange
 from lanspread_peer.model.errors import NotFoundByPeer, Stale, StorageError
+from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.index import Index
-from lanspread_peer.storage.served_file import open_served
+from lanspread_peer.storage.served_file import ServedFile, open_served, read_served
 from support.storage_folders import AOE2, index_game, make_files, make_game_dir, open_descriptors
 
 ETI = AOE2["aoe2.eti"]
@@ -133,3 +135,27 @@ def test_threads_read_one_file_and_a_close_harms_none(game_dir: GameDir, game: I
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(400)))
+
+
+def test_ranges_of_several_files_are_read_one_after_the_other(
+    game_dir: GameDir, game: IndexedGame
+) -> None:
+    version = FileRange(SafeRelPath("version.ini"), 0, len(AOE2["version.ini"]))
+    part = FileRange(SafeRelPath("aoe2.eti"), 7, 9)
+    data = read_served(game_dir, game, [version, part, part])
+    assert data == AOE2["version.ini"] + 2 * ETI[7:16]
+
+
+def test_ranges_of_a_file_that_changes_while_it_is_read_are_stale(
+    game_dir: GameDir, game: IndexedGame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ServedFile.read
+
+    def read_and_change(served: ServedFile, offset: int, length: int) -> bytes:
+        data = read(served, offset, length)
+        (Path(game_dir.root) / "aoe2" / "aoe2.eti").write_bytes(b"changed")
+        return data
+
+    monkeypatch.setattr(ServedFile, "read", read_and_change)
+    with pytest.raises(Stale):
+        read_served(game_dir, game, [FileRange(SafeRelPath("aoe2.eti"), 0, 5)])

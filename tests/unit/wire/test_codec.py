@@ -35,6 +35,10 @@ GOLDEN_REQUESTS: list[tuple[m.Message, str]] = [
         '{"GetGameFileData":{"content_id":"' + CONTENT + '","relative_path":"data/a.pak"}}',
     ),
     (
+        m.GetChunks(CONTENT, 7, 16),
+        '{"GetChunks":{"content_id":"' + CONTENT + '","first":7,"count":16}}',
+    ),
+    (
         m.GetGameFileChunk(CONTENT, "a", 262144, 4096),
         '{"GetGameFileChunk":{"content_id":"' + CONTENT + '","relative_path":"a",'
         '"offset":262144,"length":4096}}',
