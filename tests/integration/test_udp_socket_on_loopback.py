@@ -1,6 +1,7 @@
 """Real datagrams on loopback: batches, fairness, and errors that must not matter."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from lanspread_peer.model.errors import CannotBind
-from lanspread_peer.transport import udp_socket
-from lanspread_peer.transport.udp_socket import SocketAddress, UdpSocket, open_sockets
+from lanspread_peer.transport import udp_segments, udp_socket
+from lanspread_peer.transport.udp_segments import SocketAddress
+from lanspread_peer.transport.udp_socket import UdpSocket, open_sockets
 from support.quic_party import until
 
 LOOPBACK = "127.0.0.1"
@@ -74,6 +76,11 @@ class FullSocket:
             raise BlockingIOError
         self.sent.append(datagram)
 
+    def sendmsg(self, datagrams: list[bytes], *_: object) -> None:
+        if self.is_full:
+            raise BlockingIOError
+        self.sent += datagrams
+
     def fileno(self) -> int:
         return self._real.fileno()
 
@@ -124,3 +131,63 @@ async def test_a_port_taken_in_one_family_leaves_no_socket_of_the_other() -> Non
             open_sockets("", port, 0)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four:
             four.bind(("0.0.0.0", port))
+
+
+# Runs of one length and address, broken by a longer one, a shorter one, an empty one, another port.
+LENGTHS = [1000] * 70 + [1200, 1200, 700, 1200, 0, 1200, 1200, 900]
+
+
+@pytest.mark.parametrize("has_segments", [True, False])
+@pytest.mark.parametrize("refused", [False, True])
+async def test_datagrams_arrive_one_by_one_however_many_went_in_one_call(
+    monkeypatch: pytest.MonkeyPatch, *, has_segments: bool, refused: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "the card cannot")
+
+    monkeypatch.setattr(udp_segments, "HAS_SEGMENTS", has_segments and udp_segments.HAS_SEGMENTS)
+    if refused:
+        monkeypatch.setattr(udp_socket, "send_run", refuse)
+    received: Batch = []
+    others: Batch = []
+    with an_open_socket() as sender, an_open_socket() as receiver, an_open_socket() as other:
+        receiver.start(received.extend)
+        other.start(others.extend)
+        sent = [(bytes([index]) * length, receiver.port) for index, length in enumerate(LENGTHS)]
+        sent[20] = (sent[20][0], other.port)
+        sender.send([(datagram, (LOOPBACK, port)) for datagram, port in sent])
+        await until(lambda: len(received) + len(others) == len(LENGTHS))
+    source = (LOOPBACK, sender.port)
+    assert received == [(datagram, source) for datagram, port in sent if port == receiver.port]
+    assert others == [(sent[20][0], source)]
+
+
+@pytest.mark.skipif(not udp_segments.HAS_SEGMENTS, reason="this system has no segments")
+async def test_a_run_takes_one_call_to_send_and_few_to_receive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batches: list[Batch] = []
+    runs: list[int] = []
+    send_run = udp_segments.send_run
+
+    def count(udp: socket.socket, run: Batch) -> None:
+        runs.append(len(run))
+        send_run(udp, run)
+
+    monkeypatch.setattr(udp_socket, "send_run", count)
+    with an_open_socket() as sender, an_open_socket() as receiver:
+        address = (LOOPBACK, receiver.port)
+        sender.send([(bytes(1200), address)] * 100)
+        calls = 0
+        receive = receiver._receiver.receive
+
+        def receive_counted() -> Batch:
+            nonlocal calls
+            calls += 1
+            return receive()
+
+        monkeypatch.setattr(receiver._receiver, "receive", receive_counted)
+        receiver.start(batches.append)
+        await until(lambda: sum(map(len, batches)) == 100)
+    assert runs == [54, 46]
+    assert calls <= 4

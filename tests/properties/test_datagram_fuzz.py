@@ -16,7 +16,7 @@ from lanspread_peer.model.limits import MAX_CONNECTIONS
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.transport.quic_admission import Admission, Admit, Answer, destination_of
 from lanspread_peer.transport.quic_endpoint import QuicTransport
-from lanspread_peer.transport.udp_socket import SocketAddress
+from lanspread_peer.transport.udp_segments import SocketAddress
 from support.long_form import long_form
 from support.mutations import mutated
 from support.quic_pair import SERVER_ADDRESS, configuration, drain, make_key

@@ -36,7 +36,8 @@ from lanspread_peer.model.limits import (
     MAX_UNPROVEN_HANDSHAKES,
     MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS,
 )
-from lanspread_peer.transport.udp_socket import SocketAddress, address_of
+from lanspread_peer.transport.udp_segments import SocketAddress
+from lanspread_peer.transport.udp_socket import address_of
 
 CONNECTION_ID_BYTES = 8
 SUPPORTED_VERSIONS = (int(QuicProtocolVersion.VERSION_1), int(QuicProtocolVersion.VERSION_2))

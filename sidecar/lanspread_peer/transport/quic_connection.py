@@ -18,7 +18,8 @@ from lanspread_peer.model.limits import MAX_STREAMS_PER_CONNECTION
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.quic_internals import CreditedConnection
 from lanspread_peer.transport.quic_stream import PeerStream
-from lanspread_peer.transport.udp_socket import SocketAddress, address_of
+from lanspread_peer.transport.udp_segments import SocketAddress
+from lanspread_peer.transport.udp_socket import address_of
 from lanspread_peer.wire.stream_codes import BUSY_RETRY_MS, StreamCode
 
 # A reason travels in one datagram and ends in logs; a sentence is enough.

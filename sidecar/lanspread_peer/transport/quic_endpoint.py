@@ -37,8 +37,8 @@ from lanspread_peer.transport.quic_connection import PeerConnection
 from lanspread_peer.transport.quic_internals import CreditedConnection
 from lanspread_peer.transport.quic_stream import PeerStream
 from lanspread_peer.transport.stream_tasks import StreamTasks
+from lanspread_peer.transport.udp_segments import SocketAddress
 from lanspread_peer.transport.udp_socket import (
-    SocketAddress,
     UdpSocket,
     datagram_bytes,
     open_sockets,

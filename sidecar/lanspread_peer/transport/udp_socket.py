@@ -10,15 +10,19 @@ import errno
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from lanspread_peer.model.errors import CannotBind, ConnectionLost
 from lanspread_peer.model.limits import KIB, MIB
 from lanspread_peer.model.peer import Address, is_link_local_v6
+from lanspread_peer.transport.udp_segments import (
+    DatagramReceiver,
+    SocketAddress,
+    run_length,
+    send_run,
+)
 
-# (host, port) or (host, port, flow info, scope id), as the socket module has them.
-SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 ReceiveBatch = Callable[[list[tuple[bytes, SocketAddress]]], None]
 
 # Any peer's longest datagram; what is longer was cut off and fails its decryption.
@@ -61,6 +65,7 @@ class UdpSocket:
         except OSError:
             self._socket.close()
             raise
+        self._receiver = DatagramReceiver(self._socket, MAX_DATAGRAM_BYTES)
         self.port = int(self._socket.getsockname()[1])
 
     def start(self, on_batch: ReceiveBatch) -> None:
@@ -68,11 +73,16 @@ class UdpSocket:
         self._on_batch = on_batch
         self._loop.add_reader(self._socket, self._drain)
 
-    def send(self, datagrams: Iterable[tuple[bytes, SocketAddress]]) -> None:
+    def send(self, datagrams: Sequence[tuple[bytes, SocketAddress]]) -> None:
         """Send what the system takes now, queue some of the rest, and drop what is beyond."""
-        for datagram, address in datagrams:
-            if self._queue or not self._send_one(datagram, address):
+        start = 0
+        while start < len(datagrams):
+            stop = start + run_length(datagrams, start)
+            run = datagrams[start:stop]
+            sent = 0 if self._queue else self._send_run(run)
+            for datagram, address in run[sent:]:
                 self._enqueue(datagram, address)
+            start = stop
 
     def close(self) -> None:
         """Free the port; what is queued is lost."""
@@ -99,15 +109,33 @@ class UdpSocket:
         batch: list[tuple[bytes, SocketAddress]] = []
         for _ in range(_BATCH_DATAGRAMS):
             try:
-                batch.append(self._socket.recvfrom(MAX_DATAGRAM_BYTES))
+                batch += self._receiver.receive()
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 # An ICMP answer to something we sent, from a peer that is gone, or on Windows a
                 # datagram that was too long.
                 continue
+            if len(batch) >= _BATCH_DATAGRAMS:
+                break
         if batch and self._on_batch is not None:
             self._on_batch(batch)
+
+    def _send_run(self, run: Sequence[tuple[bytes, SocketAddress]]) -> int:
+        """How many datagrams are dealt with; the system takes no more for now."""
+        if len(run) > 1:
+            try:
+                send_run(self._socket, run)
+            except (BlockingIOError, InterruptedError):
+                return 0
+            except OSError:
+                pass
+            else:
+                return len(run)
+        for index, (datagram, address) in enumerate(run):
+            if not self._send_one(datagram, address):
+                return index
+        return len(run)
 
     def _send_one(self, datagram: bytes, address: SocketAddress) -> bool:
         try:
