@@ -7,6 +7,7 @@ from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.stream import QuicStreamSender
+from aioquic.tls import CipherSuite
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.model.limits import QUIC_ANSWER_WINDOW_BYTES, QUIC_CONNECTION_WINDOW_BYTES
@@ -24,10 +25,13 @@ def make_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def configuration(*, is_client: bool, alpn: str = "lanspread/1") -> QuicConfiguration:
+def configuration(
+    *, is_client: bool, alpn: str = "lanspread/1", cipher: CipherSuite | None = None
+) -> QuicConfiguration:
     """What the endpoint configures, with datagrams for any path."""
     result = QuicConfiguration(
         alpn_protocols=[alpn],
+        cipher_suites=[cipher] if cipher is not None else None,
         is_client=is_client,
         max_data=QUIC_CONNECTION_WINDOW_BYTES,
         max_stream_data=QUIC_ANSWER_WINDOW_BYTES,
@@ -50,13 +54,13 @@ def scatter(sender: QuicStreamSender, count: int) -> None:
 class QuicPair:
     """A stock client, hostile or not, and a server of ours; or the other way round."""
 
-    def __init__(self, *, stock_server: bool = False) -> None:
+    def __init__(self, *, stock_server: bool = False, cipher: CipherSuite | None = None) -> None:
         self.now = 0.0
         client_class = CreditedConnection if stock_server else QuicConnection
         server_class = QuicConnection if stock_server else CreditedConnection
-        self.client = client_class(configuration=configuration(is_client=True))
+        self.client = client_class(configuration=configuration(is_client=True, cipher=cipher))
         self.server = server_class(
-            configuration=configuration(is_client=False),
+            configuration=configuration(is_client=False, cipher=cipher),
             original_destination_connection_id=self.client.original_destination_connection_id,
         )
         self.client.connect(SERVER_ADDRESS, now=self.now)

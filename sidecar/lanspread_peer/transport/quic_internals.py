@@ -1,6 +1,6 @@
-"""Everything here leans on private parts of aioquic; nothing else does.
+"""Everything here and in quic_bulk_* leans on private parts of aioquic; nothing else does.
 
-aioquic is pinned to a minor version because of this file, and tests/unit/transport has a test for
+aioquic is pinned to a minor version because of these files, and tests/unit/transport has a test for
 each part, so that a new version that moves one of them is noticed. What the library lacks:
 
 - Receive credit. It doubles its windows with what arrived, read or not, so a sender that floods
@@ -22,7 +22,6 @@ from aioquic.quic.connection import (
     CONNECTION_LIMIT_FRAME_CAPACITY,
     MAX_STREAM_DATA_FRAME_CAPACITY,
     Limit,
-    QuicConnection,
     QuicConnectionError,
     QuicConnectionState,
     QuicReceiveContext,
@@ -42,6 +41,7 @@ from lanspread_peer.model.limits import (
     MAX_STREAMS_PER_CONNECTION,
     QUIC_REQUEST_WINDOW_BYTES,
 )
+from lanspread_peer.transport.quic_bulk_send import BulkSender
 
 # Credit is announced in steps: small enough for the smallest window, large enough that a frame
 # goes out for every few dozen packets only.
@@ -57,7 +57,7 @@ _BURST_PACKETS = 64
 logging.getLogger("quic").setLevel(logging.CRITICAL)
 
 
-class CreditedConnection(QuicConnection):
+class CreditedConnection(BulkSender):
     """An aioquic connection whose receive credit grows only by what the application took.
 
     The caller must call `take` for all that it takes from, or throws away of, a stream.
@@ -204,9 +204,13 @@ class CreditedConnection(QuicConnection):
         super()._handle_stream_frame(context, frame_type, buf)
         stream = self._streams.get(stream_id)
         if stream is not None:
-            is_request = stream_is_client_initiated(stream_id) != self._is_client
-            most = MAX_REQUEST_GAPS if is_request else MAX_STREAM_GAPS
-            _refuse_many_gaps(stream.receiver, most, frame_type)
+            self._refuse_frame(stream, frame_type)
+
+    def _refuse_frame(self, stream: QuicStream, frame_type: int) -> None:
+        assert stream.stream_id is not None
+        is_request = stream_is_client_initiated(stream.stream_id) != self._is_client
+        most = MAX_REQUEST_GAPS if is_request else MAX_STREAM_GAPS
+        _refuse_many_gaps(stream.receiver, most, frame_type)
 
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
