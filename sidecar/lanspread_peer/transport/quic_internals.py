@@ -41,6 +41,7 @@ from lanspread_peer.model.limits import (
     MAX_STREAMS_PER_CONNECTION,
     QUIC_REQUEST_WINDOW_BYTES,
 )
+from lanspread_peer.transport.quic_bulk_receive import BulkReceiver
 from lanspread_peer.transport.quic_bulk_send import BulkSender
 
 # Credit is announced in steps: small enough for the smallest window, large enough that a frame
@@ -57,7 +58,7 @@ _BURST_PACKETS = 64
 logging.getLogger("quic").setLevel(logging.CRITICAL)
 
 
-class CreditedConnection(BulkSender):
+class CreditedConnection(BulkReceiver, BulkSender):
     """An aioquic connection whose receive credit grows only by what the application took.
 
     The caller must call `take` for all that it takes from, or throws away of, a stream.
