@@ -15,7 +15,6 @@ import sys
 from typing import Any
 
 from bench.quic_ends import CONTENDERS
-
 from lanspread_peer.model.limits import MIB
 
 ROW = "quic"

@@ -124,8 +124,8 @@ async def _serve_stock(host: str) -> None:
     configuration = QuicConfiguration(is_client=False, alpn_protocols=["bench"])
     configuration.certificate, configuration.private_key = make_certificate(key), key
     server = await serve(host, 0, configuration=configuration, stream_handler=on_stream)
-    assert server._transport is not None  # noqa: SLF001 - the only way to learn the port
-    _say(port=server._transport.get_extra_info("sockname")[1])  # noqa: SLF001
+    assert server._transport is not None
+    _say(port=server._transport.get_extra_info("sockname")[1])
     await _until_stdin_closes()
     server.close()
 
