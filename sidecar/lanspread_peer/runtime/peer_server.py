@@ -39,6 +39,7 @@ from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_request, encode
 from lanspread_peer.wire.messages import RAW_REQUESTS, Message
+from lanspread_peer.wire.refusals import refusal_of
 from lanspread_peer.wire.stream_codes import code_of
 
 _log = structlog.get_logger(__name__)
@@ -275,7 +276,7 @@ class PeerServer:
         if is_raw:
             stream.reset(code_of(error))
             return
-        await _send(stream, _refusal(error))
+        await _send(stream, refusal_of(error))
 
 
 def _proved_id(connection: Connection) -> PeerId:
@@ -299,18 +300,6 @@ async def _send_slices(stream: Stream, data: memoryview, slot: Slot) -> None:
         slot.keep()
         await stream.send(bytes(data[start : start + UPLOAD_SLICE_BYTES]))
     await stream.send(b"", end=True)
-
-
-def _refusal(error: errors.LanspreadError) -> Message:
-    match error:
-        case errors.UnknownMessage():
-            return messages.Unsupported()
-        case errors.NotFoundByPeer():
-            return messages.NotFound()
-        case errors.Busy(retry_ms=retry_ms):
-            return messages.Busy(retry_ms=retry_ms)
-        case _:
-            return messages.Refused(detail=error.message[:500])
 
 
 def _text_of(description: Description) -> messages.GameText:

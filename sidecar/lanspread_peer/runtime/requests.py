@@ -15,6 +15,7 @@ from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
 from lanspread_peer.wire.messages import Message
+from lanspread_peer.wire.refusals import error_in
 from lanspread_peer.wire.stream_codes import StreamCode, error_of
 
 # Many times what a busy PC needs to answer a ping, and short enough for somebody to wait for.
@@ -42,7 +43,7 @@ async def ask(
         raise errors.Stalled(f"no answer within {timeout_s:g} s") from error
     if isinstance(answer, expected):
         return answer
-    raise _error_in(answer)
+    raise error_in(answer)
 
 
 async def is_answering(connection: Connection) -> bool:
@@ -94,21 +95,3 @@ async def _decode(data: bytes) -> Message:
         return decode_answer(data)
     # The longest takes a tenth of a second, which would hold the loop.
     return await asyncio.to_thread(decode_answer, data)
-
-
-def _error_in(answer: Message) -> errors.LanspreadError:
-    match answer:
-        case messages.Busy(retry_ms=retry_ms):
-            return errors.Busy(retry_ms)
-        case messages.Stale():
-            return errors.Stale("the peer's files changed")
-        case messages.NotFound():
-            return errors.NotFoundByPeer("the peer does not have it")
-        case messages.NotIndexed(progress=progress):
-            return errors.NotIndexed(progress)
-        case messages.Unsupported():
-            return errors.Unsupported("the peer does not know this request")
-        case messages.Refused(detail=detail):
-            return errors.Refused(f"the peer refuses: {detail[:200]!a}")
-        case _:
-            return errors.MalformedMessage(f"unexpected answer {type(answer).__name__}")
