@@ -61,6 +61,7 @@ from lanspread_peer.storage.staging_record import _encode_line, decode_record
 from lanspread_peer.storage.thing import Kind, Thing
 from lanspread_peer.wire.announcement import Announcement, decode_txt, encode_txt
 from lanspread_peer.wire.codec import decode_answer, decode_request, encode
+from lanspread_peer.wire.frames import FrameBuffer, encode_frame
 from lanspread_peer.wire.manifest_codec import content_id_of, decode_manifest, encode_manifest
 from lanspread_peer.wire.messages import ANSWERS, REQUESTS, Game, Games
 from support.manifests import game_manifest
@@ -104,6 +105,7 @@ def decoders(folder: Path) -> list[Decoder]:
             (MalformedMessage, UnknownMessage, InvalidField),
             bomb_bytes=MAX_ANSWER_BYTES // 4,
         ),
+        Decoder("frames", _frames, _FRAMES, (MalformedMessage, UnknownMessage)),
         Decoder("manifest", _manifest, _MANIFESTS, (InvalidManifest, UnsafePath), bomb_bytes=MIB),
         Decoder("mDNS TXT", _txt, _TXTS, (MalformedMessage,)),
         Decoder("version.ini", _version_ini, _VERSION_INIS, ()),
@@ -137,6 +139,7 @@ _MANIFESTS = tuple(
     encode_manifest(game_manifest(files))
     for files in ({}, {"a/b": b"1", "a/c": b""}, {"\u00e9": b"x" * 300_000, "data/x": b"2"})
 )
+_FRAMES = (b"".join(encode_frame(smallest_of(message)) for message in REQUESTS),)
 _TXTS = (
     b"\0".join(
         f"{key}={value}".encode()
@@ -239,6 +242,14 @@ def _answer(data: bytes) -> None:
             description_of(game.description)
         case _:
             pass
+
+
+def _frames(data: bytes) -> None:
+    frames = FrameBuffer(MAX_REQUEST_BYTES)
+    for start in range(0, len(data), 1000):
+        frames.add(data[start : start + 1000])
+        while (body := frames.take()) is not None:
+            decode_request(body)
 
 
 def _manifest(data: bytes) -> None:

@@ -65,6 +65,7 @@ ChunkCount = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
 ChunkNumber = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_CHUNKS - 1)]
 ChunksPerRequest = Annotated[int, Meta(ge=1, le=MAX_CHUNKS_PER_REQUEST)]
 Length = Annotated[int, Meta(ge=1, le=MAX_CHUNK_BYTES)]
+DataLength = Annotated[int, Meta(ge=0, le=MAX_CHUNK_BYTES)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 RetryMs = Annotated[int, Meta(ge=1, le=60_000)]
 Features = Annotated[list[NameText], Meta(max_length=MAX_FEATURES)]
@@ -262,6 +263,12 @@ class Bye(Message, frozen=True):
     """The answer to Goodbye."""
 
 
+class Data(Message, frozen=True):
+    """On the TLS transport: so many raw bytes of the answer follow."""
+
+    length: DataLength
+
+
 class Busy(Message, frozen=True):
     """All slots are taken; ask again after this time."""
 
@@ -315,6 +322,7 @@ ANSWERS: tuple[type[Message], ...] = (
     Game,
     Peers,
     Bye,
+    Data,
     *ERRORS,
 )
 # Answered with raw bytes and FIN, or with a stream reset, instead of a message.

@@ -47,6 +47,8 @@ BOUNDS: list[tuple[type[m.Message], str, Any, Any]] = [
     (m.GetChunks, "first", MAX_MANIFEST_CHUNKS - 1, MAX_MANIFEST_CHUNKS),
     (m.GetChunks, "count", 1, 0),
     (m.GetChunks, "count", MAX_CHUNKS_PER_REQUEST, MAX_CHUNKS_PER_REQUEST + 1),
+    (m.Data, "length", 0, -1),
+    (m.Data, "length", MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1),
     (m.GetManifest, "content_id", "f" * 64, "f" * 63),
     (m.GetManifest, "content_id", "f" * 64, "f" * 65),
     (m.GetManifest, "content_id", "f" * 64, "F" * 64),
