@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sabotages import SABOTAGES, Sabotage
+from sabotage_entry import Sabotage
+from sabotages import SABOTAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 _COPIED = ("sidecar", "clients/python", "proto/python", "tests", "bench", "pyproject.toml")

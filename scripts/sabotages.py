@@ -4,121 +4,107 @@
 moves a guard takes its sabotage along. `tests` are those that promise to notice; fast ones.
 """
 
-from dataclasses import dataclass
-
-_PACKAGE = "sidecar/lanspread_peer"
-_UNIT = "tests/unit"
-
-
-@dataclass(frozen=True, slots=True)
-class Sabotage:
-    """One guard, how to take it out, and who must notice."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from sabotage_entry import PACKAGE, UNIT, Sabotage
+from sabotages_of_tls import SABOTAGES_OF_TLS
 
 SABOTAGES = (
     Sabotage(
         "bytes are written without a look at their hash",
-        f"{_PACKAGE}/storage/staging.py",
+        f"{PACKAGE}/storage/staging.py",
         "return data.nbytes == chunk.length and chunk_hash(data) == chunk.hash",
         "return data.nbytes == chunk.length",
-        (f"{_UNIT}/storage/test_staging.py",),
+        (f"{UNIT}/storage/test_staging.py",),
     ),
     Sabotage(
         "folders are opened through links",
-        f"{_PACKAGE}/storage/beneath_posix.py",
+        f"{PACKAGE}/storage/beneath_posix.py",
         "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
         "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
         ("tests/integration/test_link_swapping.py::test_no_open_file_is_written_outside",),
     ),
     Sabotage(
         "files are opened through links",
-        f"{_PACKAGE}/storage/beneath_posix.py",
+        f"{PACKAGE}/storage/beneath_posix.py",
         "_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC",
         "_FILE_FLAGS = os.O_CLOEXEC",
-        (f"{_UNIT}/storage/test_beneath.py::test_no_access_follows_a_link",),
+        (f"{UNIT}/storage/test_beneath.py::test_no_access_follows_a_link",),
     ),
     Sabotage(
         "any path from a peer is taken",
-        f"{_PACKAGE}/model/paths.py",
+        f"{PACKAGE}/model/paths.py",
         "    fault = path_fault(text)\n",
         '    fault = ""\n',
-        (f"{_UNIT}/model/test_path_corpus.py",),
+        (f"{UNIT}/model/test_path_corpus.py",),
     ),
     Sabotage(
         "letters that nobody sees are taken in names",
-        f"{_PACKAGE}/model/paths.py",
+        f"{PACKAGE}/model/paths.py",
         "    if _IGNORABLE.search(text):\n        return True\n",
         "",
-        (f"{_UNIT}/model/test_path_corpus.py",),
+        (f"{UNIT}/model/test_path_corpus.py",),
     ),
     Sabotage(
         "a file that changed since it was hashed is served",
-        f"{_PACKAGE}/storage/served_file.py",
+        f"{PACKAGE}/storage/served_file.py",
         "return is_same(self._file, stamp_of(self._opened.stat()))",
         "return self._opened.stat() is not None",
-        (f"{_UNIT}/storage/test_served_file.py",),
+        (f"{UNIT}/storage/test_served_file.py",),
     ),
     Sabotage(
         "a changed file keeps the hash that the index has",
-        f"{_PACKAGE}/storage/hasher.py",
+        f"{PACKAGE}/storage/hasher.py",
         "if row is not None and is_same(row, file) and _is_credible(row, file, found.look.seal):",
         "if row is not None and _is_credible(row, file, found.look.seal):",
-        (f"{_UNIT}/storage/test_hasher.py",),
+        (f"{UNIT}/storage/test_hasher.py",),
     ),
     Sabotage(
         "version.ini appears before the other files",
-        f"{_PACKAGE}/storage/publish_plan.py",
+        f"{PACKAGE}/storage/publish_plan.py",
         "        self._sync_touched()\n        self._move_version_in(kept_version)\n",
         "        self._move_version_in(kept_version)\n"
         "        first_sync = self.steps.index(SyncFolder(self.job.folder))\n"
         "        self.steps.insert(first_sync + 1, self.steps.pop(-2))\n"
         "        self._sync_touched()\n",
-        (f"{_UNIT}/storage/test_publish.py", f"{_UNIT}/storage/test_publish_failures.py"),
+        (f"{UNIT}/storage/test_publish.py", f"{UNIT}/storage/test_publish_failures.py"),
     ),
     Sabotage(
         "a request may be as large as its sender likes",
-        f"{_PACKAGE}/runtime/peer_server.py",
+        f"{PACKAGE}/runtime/peer_server.py",
         "if len(received) > MAX_REQUEST_BYTES:",
         "if len(received) > 1000 * MAX_REQUEST_BYTES:",
-        (f"{_UNIT}/runtime/test_request_size.py",),
+        (f"{UNIT}/runtime/test_request_size.py",),
     ),
     Sabotage(
         "JSON may nest as deeply as its sender likes",
-        f"{_PACKAGE}/wire/codec.py",
+        f"{PACKAGE}/wire/codec.py",
         "if depth > MAX_JSON_DEPTH:",
         "if depth > 1000 * MAX_JSON_DEPTH:",
-        (f"{_UNIT}/wire/test_codec.py",),
+        (f"{UNIT}/wire/test_codec.py",),
     ),
     Sabotage(
         "a key may stand twice",
-        f"{_PACKAGE}/wire/codec.py",
+        f"{PACKAGE}/wire/codec.py",
         "if len(unique) != len(pairs):",
         "if len(unique) > len(pairs):",
-        (f"{_UNIT}/wire/test_codec.py",),
+        (f"{UNIT}/wire/test_codec.py",),
     ),
     Sabotage(
         "a manifest need not be the one that its content id names",
-        f"{_PACKAGE}/wire/manifest_codec.py",
+        f"{PACKAGE}/wire/manifest_codec.py",
         "if content_id_of(data) != content_id:",
         "if not content_id:",
-        (f"{_UNIT}/wire/test_manifest_codec.py",),
+        (f"{UNIT}/wire/test_manifest_codec.py",),
     ),
     Sabotage(
         "receive windows grow with what arrived, read or not",
-        f"{_PACKAGE}/transport/quic_internals.py",
+        f"{PACKAGE}/transport/quic_internals.py",
         "    def _write_stream_limits(\n",
         "    def _write_no_stream_limits(\n",
-        (f"{_UNIT}/transport/test_quic_internals.py",),
+        (f"{UNIT}/transport/test_quic_internals.py",),
     ),
     Sabotage(
         "anyone may answer for the peer that was dialled",
-        f"{_PACKAGE}/transport/quic_endpoint.py",
+        f"{PACKAGE}/transport/quic_endpoint.py",
         "if expected is not None and actual != expected:",
         "if expected is not None and not actual:",
         (
@@ -128,105 +114,105 @@ SABOTAGES = (
     ),
     Sabotage(
         "one address may hold any number of unproven connections",
-        f"{_PACKAGE}/transport/quic_admission.py",
+        f"{PACKAGE}/transport/quic_admission.py",
         "and unproven < MAX_UNAUTHENTICATED_PER_ADDRESS",
         "and unproven < 1000 * MAX_UNAUTHENTICATED_PER_ADDRESS",
-        (f"{_UNIT}/transport/test_quic_admission.py",),
+        (f"{UNIT}/transport/test_quic_admission.py",),
     ),
     Sabotage(
         "forged datagrams fill the places of the address they name",
-        f"{_PACKAGE}/transport/quic_admission.py",
+        f"{PACKAGE}/transport/quic_admission.py",
         "len(hosts) >= MAX_UNPROVEN_HANDSHAKES or here >= MAX_UNPROVEN_HANDSHAKES_PER_ADDRESS",
         "len(hosts) >= MAX_UNPROVEN_HANDSHAKES or here >= MAX_CONNECTIONS",
-        (f"{_UNIT}/transport/test_quic_admission.py",),
+        (f"{UNIT}/transport/test_quic_admission.py",),
     ),
     Sabotage(
         "a connection that ended is held by the wait for its Hello",
-        f"{_PACKAGE}/runtime/callers.py",
+        f"{PACKAGE}/runtime/callers.py",
         "REQUEST_TIMEOUT_S, _require_hello, ref(connection)",
         "REQUEST_TIMEOUT_S, _require_hello, lambda: connection",
         ("tests/integration/test_callers_memory.py",),
     ),
     Sabotage(
         "hints displace peers that were seen",
-        f"{_PACKAGE}/core/peer_db.py",
+        f"{PACKAGE}/core/peer_db.py",
         "if oldest is None and not is_hint:",
         "if oldest is None:",
-        (f"{_UNIT}/core/test_peer_sightings.py",),
+        (f"{UNIT}/core/test_peer_sightings.py",),
     ),
     Sabotage(
         "all addresses of a peer are dialled at once",
-        f"{_PACKAGE}/runtime/dialler.py",
+        f"{PACKAGE}/runtime/dialler.py",
         "return len(running) < most",
         "return len(running) < 100 * most",
-        (f"{_UNIT}/runtime/test_dialler.py",),
+        (f"{UNIT}/runtime/test_dialler.py",),
     ),
     Sabotage(
         "a connection is taken although its link has ended",
-        f"{_PACKAGE}/runtime/peer_links.py",
+        f"{PACKAGE}/runtime/peer_links.py",
         "if self._links.get(link.peer_id) is not link:",
         "if self._links is None:",
-        (f"{_UNIT}/runtime/test_peer_links.py",),
+        (f"{UNIT}/runtime/test_peer_links.py",),
     ),
     Sabotage(
         "one peer takes the whole queue of uploads",
-        f"{_PACKAGE}/core/upload_queue.py",
+        f"{PACKAGE}/core/upload_queue.py",
         "and waiting_of_peer < MAX_QUEUED_UPLOADS_PER_PEER",
         "and waiting_of_peer < 1000 * MAX_QUEUED_UPLOADS_PER_PEER",
-        (f"{_UNIT}/core/test_upload_queue.py",),
+        (f"{UNIT}/core/test_upload_queue.py",),
     ),
     Sabotage(
         "one peer keeps every upload slot while others wait",
-        f"{_PACKAGE}/core/upload_queue.py",
+        f"{PACKAGE}/core/upload_queue.py",
         "        if peers[victim.peer_id] - peers[neediest.peer_id] >= _PEER_LEAD:\n",
         "        if not victim:\n",
-        (f"{_UNIT}/core/test_upload_queue.py",),
+        (f"{UNIT}/core/test_upload_queue.py",),
     ),
     Sabotage(
         "peers at many addresses keep the upload slots that they hardly use",
-        f"{_PACKAGE}/core/upload_queue.py",
+        f"{PACKAGE}/core/upload_queue.py",
         "if now - self._running[one].began_at >= _SLOW_SLICE_S",
         "if now - self._running[one].began_at >= 1000 * _SLOW_SLICE_S",
-        (f"{_UNIT}/core/test_upload_queue.py",),
+        (f"{UNIT}/core/test_upload_queue.py",),
     ),
     Sabotage(
         "whoever waits for an upload slot waits for ever",
-        f"{_PACKAGE}/runtime/uploads.py",
+        f"{PACKAGE}/runtime/uploads.py",
         "timeout=UPLOAD_QUEUE_TIMEOUT_S, ",
         "",
-        (f"{_UNIT}/runtime/test_uploads.py",),
+        (f"{UNIT}/runtime/test_uploads.py",),
     ),
     Sabotage(
         "a caller's signature is not looked at",
-        f"{_PACKAGE}/transport/hello_proof.py",
+        f"{PACKAGE}/transport/hello_proof.py",
         "        key.verify(_bytes_of(signature), statement, _SIGNED_WITH)\n",
         "        _bytes_of(signature)\n",
-        (f"{_UNIT}/transport/test_hello_proof.py",),
+        (f"{UNIT}/transport/test_hello_proof.py",),
     ),
     Sabotage(
         "a Hello for one server is good for another",
-        f"{_PACKAGE}/wire/hello_statement.py",
+        f"{PACKAGE}/wire/hello_statement.py",
         "texts = (transport, server, client, instance)",
         "texts = (transport, client, instance)",
-        (f"{_UNIT}/wire/test_hello_statement.py",),
+        (f"{UNIT}/wire/test_hello_statement.py",),
     ),
     Sabotage(
         "each end keeps the connection that it dialled",
-        f"{_PACKAGE}/core/connection_choice.py",
+        f"{PACKAGE}/core/connection_choice.py",
         "self._prefers_dialled = own < peer",
         "self._prefers_dialled = own != peer",
-        (f"{_UNIT}/core/test_connection_choice.py",),
+        (f"{UNIT}/core/test_connection_choice.py",),
     ),
     Sabotage(
         "a source that lied is asked again",
-        f"{_PACKAGE}/core/planner.py",
+        f"{PACKAGE}/core/planner.py",
         "        source.fault = Fault.LIED\n",
         "        source.rest_after_failure(now=now)\n",
-        (f"{_UNIT}/core/test_planner.py",),
+        (f"{UNIT}/core/test_planner.py",),
     ),
     Sabotage(
         "two downloads of one game run at once",
-        f"{_PACKAGE}/runtime/downloads.py",
+        f"{PACKAGE}/runtime/downloads.py",
         "            if job.key == key:\n                raise",
         "            if job.key != job.key:\n                raise",
         (
@@ -236,7 +222,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a front end needs no token",
-        f"{_PACKAGE}/control/access.py",
+        f"{PACKAGE}/control/access.py",
         "return hmac.compare_digest(as_bytes, self._expected)",
         "return hmac.compare_digest(self._expected, self._expected) and bool(as_bytes)",
         (
@@ -246,56 +232,56 @@ SABOTAGES = (
     ),
     Sabotage(
         "the token's file is open to other users",
-        f"{_PACKAGE}/storage/beneath.py",
+        f"{PACKAGE}/storage/beneath.py",
         "PRIVATE_MODE = 0o600",
         "PRIVATE_MODE = 0o644",
-        (f"{_UNIT}/storage/test_runtime_file.py",),
+        (f"{UNIT}/storage/test_runtime_file.py",),
     ),
     Sabotage(
         "a folder that another machine uses is taken",
-        f"{_PACKAGE}/storage/lock_owner.py",
+        f"{PACKAGE}/storage/lock_owner.py",
         "return abs(now.st_mtime - written.st_mtime) < LOCK_STALE_S",
         "return False",
-        (f"{_UNIT}/storage/test_locks.py",),
+        (f"{UNIT}/storage/test_locks.py",),
     ),
     Sabotage(
         "a lock that another took over is refreshed all the same",
-        f"{_PACKAGE}/storage/lock_owner.py",
+        f"{PACKAGE}/storage/lock_owner.py",
         "if file.read(0, _MAX_OWNER_BYTES) != self._content:",
         "if not self._content:",
-        (f"{_UNIT}/storage/test_locks.py",),
+        (f"{UNIT}/storage/test_locks.py",),
     ),
     Sabotage(
         "a folder that is gone passes for an empty one",
-        f"{_PACKAGE}/storage/disk_errors.py",
+        f"{PACKAGE}/storage/disk_errors.py",
         "_ROOT_GONE = frozenset([errno.ENOENT])",
         "_ROOT_GONE = frozenset([errno.ENODEV])",
-        (f"{_UNIT}/storage/test_disk_errors.py",),
+        (f"{UNIT}/storage/test_disk_errors.py",),
     ),
     Sabotage(
         "chunks are recorded before their bytes are synced",
-        f"{_PACKAGE}/storage/staging.py",
+        f"{PACKAGE}/storage/staging.py",
         "failures = self._sync_files(sorted({chunk.file.path for chunk in chunks}))",
         "failures: dict[SafeRelPath, StorageError] = {}",
-        (f"{_UNIT}/storage/test_staging_sync.py",),
+        (f"{UNIT}/storage/test_staging_sync.py",),
     ),
     Sabotage(
         "names are not synced between the steps of a publish",
-        f"{_PACKAGE}/storage/moves.py",
+        f"{PACKAGE}/storage/moves.py",
         "beneath.sync_folder(root, self.path)",
         "pass",
-        (f"{_UNIT}/storage/test_publish_failures.py",),
+        (f"{UNIT}/storage/test_publish_failures.py",),
     ),
     Sabotage(
         "a journal may move anything anywhere",
-        f"{_PACKAGE}/storage/journal.py",
+        f"{PACKAGE}/storage/journal.py",
         'if not is_known and not _has_business(path, name, folder, is_move=raw.does == "move"):',
         "if False:",
-        (f"{_UNIT}/storage/test_journal.py",),
+        (f"{UNIT}/storage/test_journal.py",),
     ),
     Sabotage(
         "a publish is rolled forward without one of its files",
-        f"{_PACKAGE}/storage/roll.py",
+        f"{PACKAGE}/storage/roll.py",
         "    return all(\n",
         "    return True or all(\n",
         (
@@ -305,21 +291,21 @@ SABOTAGES = (
     ),
     Sabotage(
         "bytes that are copied on the disk are not looked at",
-        f"{_PACKAGE}/storage/staging.py",
+        f"{PACKAGE}/storage/staging.py",
         "            if not _is_right(chunk, data):\n                return False\n",
         "",
-        (f"{_UNIT}/storage/test_adopt.py",),
+        (f"{UNIT}/storage/test_adopt.py",),
     ),
     Sabotage(
         "a changed file of a sealed game passes for the one that was downloaded",
-        f"{_PACKAGE}/storage/hasher.py",
+        f"{PACKAGE}/storage/hasher.py",
         "return entry is not None and entry.size == file.size and entry.hashes == hashes",
         "return True",
-        (f"{_UNIT}/storage/test_sealed_content.py",),
+        (f"{UNIT}/storage/test_sealed_content.py",),
     ),
     Sabotage(
         "a game that a person put there during a download is deleted",
-        f"{_PACKAGE}/storage/records.py",
+        f"{PACKAGE}/storage/records.py",
         "return rows if may_replace else {}",
         "return rows",
         (
@@ -329,7 +315,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run goes on over a publish that is not ended",
-        f"{_PACKAGE}/runtime/download_run.py",
+        f"{PACKAGE}/runtime/download_run.py",
         "if not await run_in_thread(has_journal, self._game_dir, self._name):",
         "if True:",
         (
@@ -339,14 +325,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "a liar is asked again in the next download",
-        f"{_PACKAGE}/runtime/fetch_sources.py",
+        f"{PACKAGE}/runtime/fetch_sources.py",
         "if not self._liars.is_dropped(peer)",
         "if True",
         ("tests/integration/test_liars_stay_dropped.py",),
     ),
     Sabotage(
         "whoever sends nonsense may go on for ever",
-        f"{_PACKAGE}/transport/quic_endpoint.py",
+        f"{PACKAGE}/transport/quic_endpoint.py",
         "if self._offences.note(connection.address.host, now=self._loop.time()):",
         "if False:",
         (
@@ -355,14 +341,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "an address that sent nonsense need not wait",
-        f"{_PACKAGE}/transport/quic_admission.py",
+        f"{PACKAGE}/transport/quic_admission.py",
         "if self._offences.waits(host, now=now):",
         "if False:",
-        (f"{_UNIT}/transport/test_quic_admission.py",),
+        (f"{UNIT}/transport/test_quic_admission.py",),
     ),
     Sabotage(
         "a run may have any number of bytes",
-        f"{_PACKAGE}/runtime/peer_server.py",
+        f"{PACKAGE}/runtime/peer_server.py",
         "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",
         "if not run:",
         (
@@ -371,9 +357,10 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run is sent to its end though a file of it changed",
-        f"{_PACKAGE}/storage/served_file.py",
+        f"{PACKAGE}/storage/served_file.py",
         "            if not served.is_unchanged():\n                raise served.stale\n",
         "",
         ("tests/unit/storage/test_served_file.py",),
     ),
+    *SABOTAGES_OF_TLS,
 )

@@ -123,6 +123,16 @@ OFFENCE_BURST = 32
 QUESTIONS_PER_SECOND = 50.0
 QUESTION_BURST = 256
 
+# TLS connections, for bulk only. Four let one peer's bytes be decrypted on as many cores.
+MAX_BULK_CONNECTIONS_PER_PEER = 4
+# Connections that others opened; whoever finds no room asks by QUIC.
+MAX_BULK_CONNECTIONS = 64
+# One address leaves half for the others; of those that have proved nothing, all addresses together.
+MAX_BULK_CONNECTIONS_PER_ADDRESS = 32
+MAX_UNAUTHENTICATED_BULK_CONNECTIONS = 32
+# A new one costs two signatures and some round trips, and a download pauses shorter than that.
+BULK_IDLE_TIMEOUT_S = 30.0
+
 # Transfers.
 MAX_UPLOADS = 12
 # Two per peer keep its pipe full over a round trip; eight waiting peers are as many as get their

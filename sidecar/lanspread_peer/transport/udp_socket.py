@@ -39,7 +39,7 @@ _QUEUE_DATAGRAMS = 256
 _IP_MTU = 14
 _IPV6_MTU = 24
 # What a system without IPv6, or without an address of it, says.
-_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _IP_UDP_HEADER_BYTES: dict[int, int] = {socket.AF_INET: 20 + 8, socket.AF_INET6: 40 + 8}
 
 # RFC 9000 section 14: what every path carries. Ethernet's 1500 bytes less the headers of IPv6 and
@@ -221,7 +221,7 @@ def _open_families(bind: str, port: int) -> list[UdpSocket]:
         try:
             opened.append(UdpSocket(family, "", opened[0].port if opened else port))
         except OSError as error:
-            if error.errno in _NO_FAMILY:
+            if error.errno in NO_FAMILY:
                 continue
             for other in opened:
                 other.close()

@@ -1,4 +1,4 @@
-"""Frames come out as they went in, however the stream is cut, and nothing beyond the bound is held."""
+"""Frames come out as they went in, however the stream is cut; beyond the bound nothing is held."""
 
 import pytest
 from hypothesis import given

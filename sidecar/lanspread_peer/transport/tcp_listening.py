@@ -1,0 +1,88 @@
+"""TCP sockets that listen, and what the systems differ in there."""
+
+import asyncio
+import socket
+import sys
+
+from lanspread_peer.model.errors import CannotBind
+from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.udp_segments import SocketAddress
+from lanspread_peer.transport.udp_socket import NO_FAMILY, address_of
+
+# A room full of downloaders connects at once, and the loop takes them within milliseconds.
+_BACKLOG = 64
+# When the process or the system has no descriptor left, accepting again at once would only burn.
+_NO_DESCRIPTOR_PAUSE_S = 0.1
+
+
+def open_listening(bind: str, port: int) -> list[socket.socket]:
+    """Listening sockets on one port for each address family that `bind`, or the machine, has.
+
+    `bind` is an IP address, or empty for all interfaces; when the port is taken, any free one will
+    do. Raises CannotBind.
+    """
+    failure: OSError | None = None
+    # With port 0 the second family may find the port of the first taken; another is as good.
+    for wanted in (port, *[0] * 8):
+        try:
+            return _open_families(bind, wanted)
+        except OSError as error:
+            failure = error
+    shown = Address(bind or "*", port)
+    raise CannotBind(f"cannot listen on {shown} by TCP: {failure}", address=str(shown))
+
+
+async def accept(listening: socket.socket) -> tuple[socket.socket, Address]:
+    """The next connection, and where it comes from."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            connected, address = await loop.sock_accept(listening)
+        except OSError:
+            await asyncio.sleep(_NO_DESCRIPTOR_PAUSE_S)
+            continue
+        return connected, address_of(address)
+
+
+def _open_families(bind: str, port: int) -> list[socket.socket]:
+    if bind:
+        return [_open_one(socket.AF_INET6 if ":" in bind else socket.AF_INET, bind, port)]
+    opened: list[socket.socket] = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            opened.append(_open_one(family, "", opened[0].getsockname()[1] if opened else port))
+        except OSError as error:
+            if error.errno in NO_FAMILY:
+                continue
+            for other in opened:
+                other.close()
+            raise
+    if not opened:
+        raise OSError("this machine has neither IPv4 nor IPv6")
+    return opened
+
+
+def _open_one(family: int, host: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setblocking(False)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if sys.platform == "win32":
+            # There any other user's program could take over a port that lacks this.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # Elsewhere a port stays taken for a minute after its connections, without this.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(_bind_address(family, host, port))
+        listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _bind_address(family: int, host: str, port: int) -> SocketAddress:
+    flags = socket.AI_PASSIVE | socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, flags=flags)
+    return found[0][4]  # type: ignore[return-value]

@@ -1,0 +1,194 @@
+"""A connected TCP socket with its TLS session: what both ends of the TLS transport talk over.
+
+The event loop has a line while it waits for requests, and a worker thread while bytes of games go
+over it; never both, as a session has one user at a time. `in_thread` marks that time. Only `cut`
+may be called from anywhere: it shuts down the plain socket below the session, which wakes whoever
+waits on it.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from lanspread_peer.model.errors import ConnectionLost, Stalled
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import KIB
+from lanspread_peer.transport.tls_session import TlsSession
+
+# Of the loop, which must not be held long; a request or an answer to it fits many times.
+_LOOP_READ_BYTES = 16 * KIB
+# Of a thread: several records for each call of the system, and few enough for the cache.
+THREAD_READ_BYTES = 128 * KIB
+
+
+class TlsLine:
+    """Owns the socket, which it makes non-blocking; the caller closes it."""
+
+    def __init__(self, connected: socket.socket, session: TlsSession) -> None:
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connected
+        self._session = session
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._loop_buffer = bytearray(_LOOP_READ_BYTES)
+        # Keeps a cut from hitting another socket that got the number of a closed one.
+        self._lock = Lock()
+        self._is_cut = False
+        self._is_closed = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was cut or closed from this end."""
+        return self._is_cut
+
+    def peer_id(self) -> PeerId:
+        """See TlsSession.peer_id."""
+        return self._session.peer_id()
+
+    # In the event loop.
+
+    async def shake_hands(self) -> None:
+        """Raises ConnectionLost or MalformedMessage; the caller bounds the time."""
+        while True:
+            is_done = self._session.shake_hands()
+            await self._flush()
+            if is_done:
+                return
+            await self._feed()
+
+    async def receive(self) -> bytes:
+        """The next plain bytes; raises ConnectionLost at the end, or MalformedMessage.
+
+        Cancelling it loses nothing.
+        """
+        view = memoryview(self._loop_buffer)
+        while not (count := self._session.read_into(view)):
+            await self._feed()
+        return bytes(view[:count])
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it; raises ConnectionLost. The line is of no use once this was cancelled."""
+        self._session.write(data)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        rest = memoryview(self._session.take_outgoing())
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, InterruptedError):
+                await self._wait("write")
+            except OSError as error:
+                raise _lost(error) from error
+
+    async def _feed(self) -> None:
+        while True:
+            try:
+                data = self._socket.recv(_LOOP_READ_BYTES)
+                break
+            except (BlockingIOError, InterruptedError):
+                await self._wait("read")
+            except OSError as error:
+                raise _lost(error) from error
+        if not data:
+            raise ConnectionLost("the other end closed the connection")
+        self._session.feed(data)
+
+    async def _wait(self, direction: str) -> None:
+        # Not asyncio's sock_recv: data that it took is lost if it is cancelled at that moment.
+        if self._is_closed:
+            raise ConnectionLost("the connection is closed")
+        loop = asyncio.get_running_loop()
+        add = loop.add_reader if direction == "read" else loop.add_writer
+        remove = loop.remove_reader if direction == "read" else loop.remove_writer
+        ready = self._waiting[direction] = loop.create_future()
+        add(self._socket, _set_done, ready)
+        try:
+            await ready
+        finally:
+            # A task that was cancelled may end after the next one has begun to wait.
+            if self._waiting.get(direction) is ready:
+                del self._waiting[direction]
+                remove(self._socket)
+
+    # In the thread that has it.
+
+    @contextmanager
+    def in_thread(self, timeout_s: float) -> Iterator[None]:
+        """Use it in this thread; a call that takes longer raises Stalled."""
+        self._socket.settimeout(timeout_s)
+        try:
+            yield
+        finally:
+            self._socket.settimeout(0.0)
+
+    def read_into(self, view: memoryview, scratch: memoryview) -> int:
+        """Plain bytes, at least one; `scratch` holds encrypted ones.
+
+        Raises ConnectionLost, Stalled or MalformedMessage.
+        """
+        while not (count := self._session.read_into(view)):
+            received = self._blocking(lambda: self._socket.recv_into(scratch))
+            if not received:
+                raise ConnectionLost("the other end closed the connection")
+            self._session.feed(scratch[:received])
+        return count
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Send all of them, within one timeout; raises ConnectionLost or Stalled."""
+        for part in parts:
+            self._session.write(part)
+        outgoing = self._session.take_outgoing()
+        self._blocking(lambda: self._socket.sendall(outgoing))
+
+    def _blocking(self, call: Callable[[], int | None]) -> int:
+        if self._is_cut:
+            raise ConnectionLost("the connection was cut")
+        try:
+            return call() or 0
+        except TimeoutError as error:
+            raise Stalled("no byte went for too long") from error
+        except OSError as error:
+            raise _lost(error) from error
+
+    # Anywhere.
+
+    def cut(self) -> None:
+        """Make every use of it end soon, with ConnectionLost."""
+        with self._lock:
+            self._is_cut = True
+            if not self._is_closed:
+                _shut_down(self._socket)
+
+    def close(self) -> None:
+        """Free the socket, in the loop and while no thread has it; twice is no error."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_cut = self._is_closed = True
+            loop.remove_reader(self._socket)
+            loop.remove_writer(self._socket)
+            self._socket.close()
+        for ready in self._waiting.values():
+            _set_done(ready)
+        self._waiting.clear()
+
+
+def _set_done(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _shut_down(connected: socket.socket) -> None:
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # The other end was first, and whoever waits here hears of that.
+        return
+
+
+def _lost(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"the connection broke: {error}")

@@ -1,0 +1,48 @@
+"""What a consumer reads the bytes of a data answer from, in the worker thread that has the line."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from lanspread_peer.model.errors import IntegrityError
+from lanspread_peer.model.limits import MIB
+
+# The loop hears of progress once for so many bytes or seconds: each time costs it a wake-up.
+_REPORT_BYTES = MIB
+_REPORT_INTERVAL_S = 0.1
+
+
+class DataReader:
+    """`length` bytes of an answer, in order; it may not be kept after the consumer returned."""
+
+    def __init__(
+        self, length: int, read_into: Callable[[memoryview], int], report: Callable[[int], None]
+    ) -> None:
+        self.length = length
+        self.left = length
+        self._read_into = read_into
+        self._report = report
+        self._unreported = 0
+        self._reported_at = monotonic()
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill the view whole.
+
+        Raises IntegrityError when the answer has fewer bytes left, ConnectionLost, Stalled when
+        none came for STALL_TIMEOUT_S, or MalformedMessage.
+        """
+        if len(view) > self.left:
+            raise IntegrityError(f"{self.left} bytes are left of the answer, not {len(view)}")
+        while view:
+            count = self._read_into(view)
+            view = view[count:]
+            self.left -= count
+            self._unreported += count
+            if self._is_report_due():
+                self._report(self._unreported)
+                self._unreported = 0
+                self._reported_at = monotonic()
+
+    def _is_report_due(self) -> bool:
+        if not self.left or self._unreported >= _REPORT_BYTES:
+            return True
+        return monotonic() - self._reported_at >= _REPORT_INTERVAL_S

@@ -1,0 +1,123 @@
+"""The listening end of the TLS transport: accepts within limits, serves each caller in a task.
+
+It speaks TLS 1.3 with this node's key; callers prove themselves by Challenge and Hello.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lanspread_peer.core.offences import Offences
+from lanspread_peer.model.errors import CannotBind
+from lanspread_peer.model.limits import MAX_UPLOADS
+from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.tcp_listening import accept, open_listening
+from lanspread_peer.transport.tls_admission import TlsAdmission
+from lanspread_peer.transport.tls_caller import RequestHandler, TlsCaller
+from lanspread_peer.transport.tls_context import server_context
+from lanspread_peer.transport.tls_line import TlsLine
+from lanspread_peer.transport.tls_session import TlsSession
+from lanspread_peer.transport.worker_threads import WorkerThreads
+
+_log = structlog.get_logger(__name__)
+
+
+class TlsServer:
+    """Made by `open`; the caller must `close` it."""
+
+    def __init__(
+        self,
+        listening: list[socket.socket],
+        context: ssl.SSLContext,
+        on_request: RequestHandler,
+        offences: Offences,
+    ) -> None:
+        self._listening = listening
+        self._context = context
+        self._on_request = on_request
+        self._offences = offences
+        self._admission = TlsAdmission(offences)
+        # Whoever holds an upload slot needs one, and nobody else.
+        self._threads = WorkerThreads("tls-upload", MAX_UPLOADS)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        bind: str,
+        port: int,
+        key: ec.EllipticCurvePrivateKey,
+        on_request: RequestHandler,
+        offences: Offences,
+    ) -> "TlsServer":
+        """Listen on this TCP port, or on any free one when it is taken; in a running event loop.
+
+        `bind` is an IP address or empty for all interfaces. `on_request` answers each request by
+        one `send` or `send_data` of the caller, or raises an error of the tree. Raises CannotBind.
+        """
+        try:
+            context = server_context(key)
+        except OSError as error:
+            raise CannotBind(f"cannot load the key for TLS: {error}") from error
+        server = cls(open_listening(bind, port), context, on_request, offences)
+        for one in server._listening:
+            server._spawn("accept bulk connections", server._accept(one))
+        return server
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self._listening[0].getsockname()[1])
+
+    @property
+    def connection_count(self) -> int:
+        """Accepted connections, those in their handshake included."""
+        return self._admission.count
+
+    async def close(self) -> None:
+        """End all connections and threads and free the port; twice is no error."""
+        while self._tasks:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.wait(self._tasks)
+        for one in self._listening:
+            one.close()
+        self._threads.close()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            connected, address = await accept(listening)
+            self._welcome(connected, address)
+
+    def _welcome(self, connected: socket.socket, address: Address) -> None:
+        now = asyncio.get_running_loop().time()
+        place = self._admission.admit(address.host, now=now)
+        if place is None:
+            connected.close()
+            return
+        session = TlsSession(self._context, is_server=True)
+        try:
+            line = TlsLine(connected, session)
+        except OSError:
+            # It was gone before it was looked at.
+            self._admission.free(place)
+            connected.close()
+            return
+        caller = TlsCaller(line, address, place, self._admission, self._offences, self._threads)
+        self._spawn(f"bulk connection of {address}", caller.run(self._on_request))
+
+    def _spawn(self, name: str, work: "Coroutine[Any, Any, None]") -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("serving a bulk connection failed", task=task.get_name(), exc_info=error)

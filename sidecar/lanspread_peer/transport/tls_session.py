@@ -1,0 +1,92 @@
+"""One end of a TLS session, without a socket: encrypted bytes in and out, plain bytes out and in.
+
+Whoever carries the bytes chooses the size of a read, so that one call of the system takes many
+records; a TLS socket of the ssl module reads each record of 16 KiB in two. A session is used by
+one thread at a time. It raises only errors of the tree.
+"""
+
+import ssl
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from lanspread_peer.model.errors import (
+    ConnectionLost,
+    IdentityMismatch,
+    LanspreadError,
+    MalformedMessage,
+)
+from lanspread_peer.model.ids import PeerId
+from lanspread_peer.transport.certificate import peer_id_of_certificate
+
+
+class TlsSession:
+    """Feed it what came, and send what is in `take_outgoing` after each other call."""
+
+    def __init__(self, context: ssl.SSLContext, *, is_server: bool) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=is_server)
+
+    def shake_hands(self) -> bool:
+        """Whether the handshake is done; raises ConnectionLost or MalformedMessage."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            raise _error_of(error) from error
+        return True
+
+    def feed(self, data: memoryview | bytes) -> None:
+        """Take what came from the other end."""
+        self._incoming.write(data)
+
+    def take_outgoing(self) -> bytes:
+        """What is to be sent to the other end now."""
+        return self._outgoing.read()
+
+    def read_into(self, view: memoryview) -> int:
+        """As many plain bytes as there are and fit; 0 when more must be fed first.
+
+        Raises ConnectionLost at the end, MalformedMessage when the bytes are not TLS.
+        """
+        filled, size = 0, len(view)
+        try:
+            # A record at a time, as OpenSSL gives them; here, because each call costs.
+            while filled < size:
+                count: int = self._tls.read(size - filled, view[filled:])  # type: ignore[assignment]
+                if not count:
+                    raise ConnectionLost("the other end closed the connection")
+                filled += count
+        except ssl.SSLWantReadError:
+            return filled
+        except ssl.SSLError as error:
+            raise _error_of(error) from error
+        return filled
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Encrypt all of it; raises ConnectionLost or MalformedMessage."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._tls.write(rest) :]
+        except ssl.SSLError as error:
+            raise _error_of(error) from error
+
+    def peer_id(self) -> PeerId:
+        """The peer id of the other end's certificate, once hands are shaken.
+
+        Raises IdentityMismatch when there is none, or none that can be read.
+        """
+        der = self._tls.getpeercert(binary_form=True)
+        try:
+            return peer_id_of_certificate(x509.load_der_x509_certificate(der or b""))
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise IdentityMismatch("the certificate is malformed") from error
+
+
+def _error_of(error: ssl.SSLError) -> LanspreadError:
+    if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
+        return ConnectionLost("the other end closed the connection")
+    return MalformedMessage(f"not TLS as we speak it: {error.reason or error}")
