@@ -27,7 +27,7 @@ RUN groupadd --gid 10001 lanspread \
     && install -d -o lanspread -g lanspread -m 0700 /state
 USER 10001:10001
 VOLUME ["/games", "/state"]
-EXPOSE 26789/udp
+EXPOSE 26789/udp 26789/tcp
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
     CMD ["lanspread-peer", "healthcheck", "--state-dir", "/state"]
 ENTRYPOINT ["lanspread-peer"]

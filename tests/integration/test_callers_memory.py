@@ -40,9 +40,10 @@ async def unread(connection: Connection, _stream: Stream) -> None:
     await connection.wait_closed()
 
 
-def callers() -> Callers:
+def callers() -> Callers[Connection]:
+    warnings = WarnOnce(lambda _event: None)
     # Nobody gets as far as to need an identity.
-    return Callers(None, never_asked, nobody_greets, WarnOnce(lambda _event: None))  # type: ignore[arg-type]
+    return Callers(None, never_asked, nobody_greets, warnings, transport="quic")  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("no_collector")

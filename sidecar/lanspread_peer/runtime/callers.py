@@ -8,14 +8,14 @@ only then is anything else answered.
 import asyncio
 from collections.abc import Awaitable, Callable
 from secrets import token_bytes
+from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, finalize, ref
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.limits import REQUEST_TIMEOUT_S
-from lanspread_peer.runtime.identity import TRANSPORT, Identity
+from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.warn_once import WarnOnce
-from lanspread_peer.transport.base import Connection
 from lanspread_peer.transport.hello_proof import check_proof
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.hello_statement import NONCE_BYTES, hello_statement
@@ -23,27 +23,48 @@ from lanspread_peer.wire.hello_statement import NONCE_BYTES, hello_statement
 # So long the refusal may take to arrive, as the end of the connection would overtake it.
 _LAST_WORD_S = 0.5
 
-OnProven = Callable[[Connection, messages.Hello], Awaitable[None]]
+
+class Caller(Protocol):
+    """An accepted connection of any transport."""
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """The id that it proved, or None."""
+        ...
+
+    def identify(self, peer_id: PeerId) -> None:
+        """Note the id that it proved."""
+        ...
+
+    def close(self, detail: str = "") -> None:
+        """End it."""
+        ...
 
 
-class Callers:
+_Caller = TypeVar("_Caller", bound=Caller)
+
+
+class Callers(Generic[_Caller]):
     """The accepted connections of one sidecar, until they are proven."""
 
     def __init__(
         self,
         identity: Identity,
         own_ack: Callable[[], messages.HelloAck],
-        on_proven: OnProven,
+        on_proven: Callable[[_Caller, messages.Hello], Awaitable[None]],
         warnings: WarnOnce,
+        *,
+        transport: str,
     ) -> None:
+        self._transport = transport
         self._identity = identity
         self._own_ack = own_ack
         self._on_proven = on_proven
         self._warnings = warnings
         # None once it was used.
-        self._nonces: WeakKeyDictionary[Connection, bytes | None] = WeakKeyDictionary()
+        self._nonces: WeakKeyDictionary[_Caller, bytes | None] = WeakKeyDictionary()
 
-    def expect_hello(self, connection: Connection) -> None:
+    def expect_hello(self, connection: _Caller) -> None:
         """Send this connection away unless it proves an id soon."""
 
         # Whoever says nothing must not hold one of the few connections there are. The timer must
@@ -53,14 +74,14 @@ class Callers:
         )
         finalize(connection, timer.cancel).atexit = False
 
-    def challenge(self, connection: Connection) -> messages.Nonce:
+    def challenge(self, connection: _Caller) -> messages.Nonce:
         """The nonce of this connection; raises Refused when it has one already."""
         if connection.peer_id is not None or connection in self._nonces:
             raise errors.Refused("expected one Challenge, from the caller")
         nonce = self._nonces[connection] = token_bytes(NONCE_BYTES)
         return messages.Nonce(nonce=nonce.hex())
 
-    async def greet(self, connection: Connection, hello: messages.Hello) -> messages.HelloAck:
+    async def greet(self, connection: _Caller, hello: messages.Hello) -> messages.HelloAck:
         """Take in a caller that proved its id; else the connection ends.
 
         Raises IdentityMismatch, or Refused with the reason.
@@ -77,11 +98,11 @@ class Callers:
         connection.identify(peer_id)
         return self._own_ack()
 
-    def send_away(self, connection: Connection, detail: str) -> None:
+    def send_away(self, connection: _Caller, detail: str) -> None:
         """End this connection, once what was answered has had the time to arrive."""
         asyncio.get_running_loop().call_later(_LAST_WORD_S, connection.close, detail)
 
-    def _prove(self, connection: Connection, hello: messages.Hello) -> PeerId:
+    def _prove(self, connection: _Caller, hello: messages.Hello) -> PeerId:
         if connection.peer_id is not None:
             raise errors.Refused("expected one Hello, from the caller")
         nonce = self._nonces.get(connection)
@@ -90,7 +111,7 @@ class Callers:
         self._nonces[connection] = None
         claimed = parse_peer_id(hello.peer_id)
         statement = hello_statement(
-            transport=TRANSPORT,
+            transport=self._transport,
             server=self._identity.peer_id,
             client=claimed,
             instance=InstanceId(hello.instance),
@@ -100,7 +121,7 @@ class Callers:
         return claimed
 
 
-def _require_hello(caller: ref[Connection]) -> None:
+def _require_hello(caller: "ref[_Caller]") -> None:
     connection = caller()
     if connection is not None and connection.peer_id is None:
         connection.close("no Hello came")

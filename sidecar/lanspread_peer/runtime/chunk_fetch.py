@@ -6,7 +6,7 @@ of all downloads together hold at most MAX_REQUEST_BUFFERS of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
@@ -37,12 +37,10 @@ class ChunkFetcher:
 
         Busy comes when all buffers are in use, as waiting would look like the source's silence.
         """
-        if self._buffers.locked():
-            raise errors.Busy(_NO_BUFFER_RETRY_MS)
         chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
         writing = _Writing(target.staging, reports)
         async with (
-            self._buffers,
+            self.buffer(),
             aclosing(pieces_of(connection, _request_for(chunks, target))) as pieces,
         ):
             try:
@@ -58,6 +56,14 @@ class ChunkFetcher:
             finally:
                 # Right ones stay, whatever came after them.
                 await writing.write()
+
+    @asynccontextmanager
+    async def buffer(self) -> AsyncIterator[None]:
+        """Hold the memory of one request, whatever transport brings it; raises Busy."""
+        if self._buffers.locked():
+            raise errors.Busy(_NO_BUFFER_RETRY_MS)
+        async with self._buffers:
+            yield
 
     async def fetch_file(
         self,

@@ -82,7 +82,9 @@ class FetchSources:
         return list(self._connections)
 
     def _add(self, peer: PeerId, now: float) -> None:
-        self._planner.add_source(peer, now=now, runs=self._links.knows(peer, Feature.CHUNKS))
+        said = self._links.current(peer)
+        runs = said is not None and Feature.CHUNKS in said.features
+        self._planner.add_source(peer, now=now, runs=runs)
 
     def _keep(self, peer: PeerId, used: Connection | None) -> bool:
         if used is self._connections[peer]:

@@ -10,7 +10,7 @@ from lanspread_peer.wire.hello_statement import hello_statement
 from lanspread_peer.wire.messages import PROTOCOL_VERSION, Feature, Hello, HelloAck
 
 # The transport that a proof is for, so that it is worth nothing on another one.
-TRANSPORT = "quic"
+QUIC, TLS = "quic", "tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,18 @@ class Identity:
     private_key: ec.EllipticCurvePrivateKey
 
     def hello(
-        self, *, server: PeerId, nonce: bytes, listen_port: int, library_digest: str
+        self,
+        *,
+        server: PeerId,
+        nonce: bytes,
+        listen_port: int,
+        library_digest: str,
+        bulk_port: int = 0,
+        transport: str = QUIC,
     ) -> Hello:
         """What proves to this server, which gave the nonce, who dialled it."""
         statement = hello_statement(
-            transport=TRANSPORT,
+            transport=transport,
             server=server,
             client=self.peer_id,
             instance=self.instance,
@@ -44,9 +51,10 @@ class Identity:
             signature=sign(self.private_key, statement),
             library_digest=library_digest,
             features=list(Feature),
+            bulk_port=bulk_port,
         )
 
-    def hello_ack(self, listen_port: int, library_digest: str) -> HelloAck:
+    def hello_ack(self, listen_port: int, library_digest: str, bulk_port: int = 0) -> HelloAck:
         """The answer to a caller's Hello."""
         return HelloAck(
             peer_id=self.peer_id,
@@ -57,4 +65,5 @@ class Identity:
             listen_port=listen_port,
             library_digest=library_digest,
             features=list(Feature),
+            bulk_port=bulk_port,
         )

@@ -26,6 +26,12 @@ class Proven:
     library_digest: str
     address: Address | None
     features: frozenset[str]
+    bulk_port: int
+
+    @property
+    def bulk_address(self) -> Address | None:
+        """Where its bulk port is, if it has one."""
+        return Address(self.connection.address.host, self.bulk_port) if self.bulk_port else None
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback
 from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.clock import monotonic_s
-from lanspread_peer.runtime.identity import Identity
+from lanspread_peer.runtime.identity import QUIC, TLS, Identity
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.pinned_peers import PinnedPeers
 from lanspread_peer.runtime.tasks import TaskSet
@@ -71,12 +71,11 @@ class Neighbourhood:
         self._on_titles = on_titles
         self._rng = SystemRandom()
         self._tasks = TaskSet()
-        self._warnings = WarnOnce(emit)
-        self._callers = Callers(
-            identity,
-            lambda: identity.hello_ack(self._transport.port, library_digest()),
-            self._on_proven,
-            self._warnings,
+        self.warnings = WarnOnce(emit)
+        # 0 as long as, or if, no bulk transport listens.
+        self.bulk_port = 0
+        self._callers: Callers[Connection] = Callers(
+            identity, self.own_ack, self._on_proven, self.warnings, transport=QUIC
         )
         self._push_timer: asyncio.TimerHandle | None = None
         self._mdns: MdnsDiscovery | None = None
@@ -102,7 +101,7 @@ class Neighbourhood:
             peers=self._peers,
             hello=self._own_hello,
             emit=self._emit,
-            warnings=self._warnings,
+            warnings=self.warnings,
             on_titles=self._on_titles,
             on_hints=self._take_hints,
             rng=self._rng,
@@ -214,12 +213,30 @@ class Neighbourhood:
         if peer_id == self._identity.peer_id:
             self._callers.send_away(connection, "own peer id")
 
+    @property
+    def port(self) -> int:
+        """The port that others dial."""
+        return self._transport.port
+
+    def own_ack(self) -> messages.HelloAck:
+        """Who we are, for a caller."""
+        return self._identity.hello_ack(self.port, self._library_digest(), self.bulk_port)
+
+    def own_bulk_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
+        """Who we are, with the proof for a bulk connection."""
+        return self._hello(server, nonce, TLS)
+
     def _own_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
+        return self._hello(server, nonce, QUIC)
+
+    def _hello(self, server: PeerId, nonce: bytes, transport: str) -> messages.Hello:
         return self._identity.hello(
             server=server,
             nonce=nonce,
-            listen_port=self._transport.port,
+            listen_port=self.port,
             library_digest=self._library_digest(),
+            bulk_port=self.bulk_port,
+            transport=transport,
         )
 
     async def _open_mdns(self) -> None:

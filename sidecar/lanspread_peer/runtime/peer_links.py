@@ -129,6 +129,7 @@ class PeerLinks:
             hello.library_digest,
             address,
             frozenset(hello.features),
+            hello.bulk_port,
         )
         if peer_id == self._own_id:
             self._clones.own_id_proven(proven.instance)
@@ -164,10 +165,9 @@ class PeerLinks:
         link = self._links.get(peer_id)
         return link.connection if link else None
 
-    def knows(self, peer_id: PeerId, feature: messages.Feature) -> bool:
-        """Whether the peer said so."""
-        used = link.choice.current if (link := self._links.get(peer_id)) else None
-        return used is not None and feature in used.features
+    def current(self, peer_id: PeerId) -> Proven | None:
+        """The connection in use and what the peer said on it."""
+        return link.choice.current if (link := self._links.get(peer_id)) else None
 
     def heard(self, peer_id: PeerId) -> None:
         """Bytes came from a peer, so it need not be pinged."""
@@ -288,6 +288,7 @@ class PeerLinks:
                 ack.library_digest,
                 connection.address,
                 frozenset(ack.features),
+                ack.bulk_port,
             )
             await self._take(link, proven)
         except errors.LanspreadError as error:

@@ -21,13 +21,13 @@ from lanspread_peer.model.limits import (
     MAX_CONNECTIONS,
     MAX_KNOWN_PEERS,
     MAX_REQUEST_BYTES,
-    MAX_RUN_BYTES,
     QUESTION_BURST,
     QUESTIONS_PER_SECOND,
     REQUEST_TIMEOUT_S,
     UPLOAD_SLICE_BYTES,
     UPLOAD_SLICE_TIMEOUT_S,
 )
+from lanspread_peer.runtime.bulk_server import offered_run
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
@@ -66,11 +66,13 @@ class Askers(Protocol):
 class PeerServer:
     """Answers one request per stream; `serve` is the transport's stream handler."""
 
-    def __init__(self, library: Library, askers: Askers, counters: RunningCounters) -> None:
+    def __init__(
+        self, library: Library, askers: Askers, slots: UploadSlots, counters: RunningCounters
+    ) -> None:
         self._library = library
         self._askers = askers
         self._counters = counters
-        self._slots = UploadSlots()
+        self._slots = slots
         # Apart, so that whoever wants to begin need not wait for those who are at it.
         self._manifest_slots = UploadSlots()
         # A change is told to all peers at once, and all of them ask at once.
@@ -215,10 +217,7 @@ class PeerServer:
     async def _send_chunks(
         self, connection: Connection, stream: Stream, request: messages.GetChunks
     ) -> None:
-        game = self._offered(request.content_id)
-        run = game.manifest.run(request.first, request.count)
-        if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:
-            raise errors.Refused("chunks beyond the last one, or too many bytes in all")
+        game, run = offered_run(self._library, request)
         async with self._slots.slot(connection, stream) as slot:
             for ranges in slices_of(run):
                 slot.keep()

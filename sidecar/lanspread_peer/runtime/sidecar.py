@@ -24,6 +24,8 @@ from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
 from lanspread_peer.runtime.block_list import BlockList
+from lanspread_peer.runtime.bulk import Bulk
+from lanspread_peer.runtime.bulk_carrier import BulkCarrier
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
@@ -39,6 +41,7 @@ from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
+from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.locks import FolderLock, lock_folder
@@ -222,12 +225,23 @@ class Sidecar:
             emit=self.events.emit,
             on_titles=self._titles_changed,
         )
-        server = PeerServer(self._library, self._neighbourhood, self._counters)
+        slots = UploadSlots()
+        server = PeerServer(self._library, self._neighbourhood, slots, self._counters)
         # After the neighbourhood, as peers that are left on the way out change titles.
         self._cleanup.callback(self._titles.close)
         self._neighbourhood.listen(server.serve, self.offences)
         self._cleanup.push_async_callback(self._neighbourhood.close)
-        self._open_downloads(index)
+        bulk = Bulk.open(
+            identity=self._identity,
+            neighbourhood=self._neighbourhood,
+            bind=self._settings.bind,
+            library=self._library,
+            slots=slots,
+            counters=self._counters,
+            offences=self.offences,
+        )
+        self._cleanup.push_async_callback(bulk.close)
+        self._open_downloads(index, bulk)
         self._cleanup.push_async_callback(self._library.close)
         self._cleanup.push_async_callback(self._downloads.close)
         await self._library.open(game_dir)
@@ -267,7 +281,7 @@ class Sidecar:
         if self._game_lock is not None:
             self._game_lock.release()
 
-    def _open_downloads(self, index: Index) -> None:
+    def _open_downloads(self, index: Index, bulk: Bulk) -> None:
         self._questions = GameQuestions(
             library=self._library,
             peers=self._peers,
@@ -276,9 +290,9 @@ class Sidecar:
             emit=self.events.emit,
             liars=self._liars,
         )
-        network = Network(
-            self._peers, self._neighbourhood.links, ChunkFetcher(), self._counters, self._liars
-        )
+        links = self._neighbourhood.links
+        carrier = BulkCarrier(bulk.client, ChunkFetcher(), links.current, self.events.emit)
+        network = Network(self._peers, links, carrier, self._counters, self._liars)
         surroundings = Surroundings(
             library=self._library,
             index=index,

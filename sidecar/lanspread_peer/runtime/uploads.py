@@ -10,20 +10,44 @@ at a minimum rate is cut off.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from lanspread_peer.core.upload_queue import Upload, UploadQueue
 from lanspread_peer.model.errors import Busy, ConnectionLost, Stalled
+from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
     MAX_QUEUED_UPLOADS,
     UPLOAD_QUEUE_TIMEOUT_S,
     UPLOAD_SLICE_TIMEOUT_S,
 )
+from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.clock import monotonic_s
-from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire.stream_codes import BUSY_RETRY_MS
 
 # One slot at a time is taken back, so that what waits gets its share within seconds.
 _FAIRNESS_INTERVAL_S = 0.25
+
+
+class Asker(Protocol):
+    """Whoever asks for a slot, over whatever transport."""
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """The id that it proved."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """Where it sends from."""
+        ...
+
+
+class Waiting(Protocol):
+    """A request that waits for its slot."""
+
+    async def wait_cut(self) -> None:
+        """Waits until the asker wants nothing more."""
+        ...
 
 
 class Slot:
@@ -35,6 +59,7 @@ class Slot:
         self.limit = asyncio.timeout(None)
         self.is_taken_back = False
         self._is_used = False
+        self._is_over = False
 
     def begin(self) -> None:
         """The holder is inside `limit` now."""
@@ -46,8 +71,15 @@ class Slot:
 
     def keep(self) -> None:
         """A slice is about to be sent, and has its time from now on."""
+        # Word from another thread may come late.
+        if self._is_over:
+            return
         self._on_slice()
         self._end_in(UPLOAD_SLICE_TIMEOUT_S)
+
+    def end(self) -> None:
+        """The holder has given it back."""
+        self._is_over = True
 
     def take_back(self) -> None:
         """Another one needs the slot."""
@@ -71,7 +103,7 @@ class UploadSlots:
 
     @asynccontextmanager
     async def slot(
-        self, connection: Connection, stream: Stream, *, goes_on: bool = False
+        self, connection: Asker, stream: Waiting, *, goes_on: bool = False
     ) -> AsyncIterator[Slot]:
         """Hold one slot for a proven peer; its holder calls `keep` before each slice.
 
@@ -99,6 +131,7 @@ class UploadSlots:
                 raise Busy(BUSY_RETRY_MS) from error
             raise Stalled(f"a slice was not taken in {UPLOAD_SLICE_TIMEOUT_S:g} s") from error
         finally:
+            slot.end()
             del self._slots[upload]
             self._queue.remove(upload)
             self._grant()
@@ -121,7 +154,7 @@ class UploadSlots:
         self._grant()
 
 
-async def _turn(slot: Slot, stream: Stream) -> None:
+async def _turn(slot: Slot, stream: Waiting) -> None:
     granted = asyncio.ensure_future(slot.granted.wait())
     cut = asyncio.ensure_future(stream.wait_cut())
     try:

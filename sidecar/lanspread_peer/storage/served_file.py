@@ -4,7 +4,7 @@ A served file is the one that was hashed, by its size, time and inode, when it i
 reads it long asks `is_unchanged` again at the end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -51,13 +51,54 @@ def read_served(game_dir: GameDir, game: IndexedGame, ranges: Iterable[FileRange
 
     Raises as open_served and ServedFile.read do.
     """
-    parts = []
-    for part in ranges:
-        with open_served(game_dir, game, part.path) as served:
-            parts.append(served.read(part.offset, part.length))
-            if not served.is_unchanged():
-                raise served.stale
-    return b"".join(parts)
+    return b"".join(served_slices(game_dir, game, [ranges]))
+
+
+def served_slices(
+    game_dir: GameDir, game: IndexedGame, slices: Iterable[Iterable[FileRange]]
+) -> Iterator[bytes]:
+    """The bytes of each slice in turn.
+
+    A file is looked at again after its last range: that all were unchanged is known when the
+    iterator has ended. Raises as open_served and ServedFile.read do.
+    """
+    with _Reading(game_dir, game) as reading:
+        for ranges in slices:
+            parts = [reading.read(part) for part in ranges]
+            yield parts[0] if len(parts) == 1 else b"".join(parts)
+        reading.leave()
+
+
+class _Reading:
+    """One file after the other, each open for as long as it is read."""
+
+    def __init__(self, game_dir: GameDir, game: IndexedGame) -> None:
+        self._game_dir = game_dir
+        self._game = game
+        self._path = ""
+        self._file: ServedFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, part: FileRange) -> bytes:
+        """These bytes."""
+        if self._file is None or part.path != self._path:
+            self.leave()
+            self._path, self._file = part.path, open_served(self._game_dir, self._game, part.path)
+        return self._file.read(part.offset, part.length)
+
+    def leave(self) -> None:
+        """Nothing more of this file; raises Stale when it changed."""
+        file, self._file = self._file, None
+        if file is not None:
+            with file:
+                if not file.is_unchanged():
+                    raise file.stale
 
 
 class ServedFile:

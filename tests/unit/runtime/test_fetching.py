@@ -37,8 +37,8 @@ class Source:
     def sources(self, *_: object) -> frozenset[str]:
         return frozenset({PEER} if self.is_offered else ())
 
-    def knows(self, *_: object) -> bool:
-        return True
+    def current(self, *_: object) -> None:
+        """It said nothing."""
 
     def served(self, *_: object) -> None:
         """Nobody counts."""

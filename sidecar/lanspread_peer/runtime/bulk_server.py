@@ -1,0 +1,85 @@
+"""What callers by TLS get: runs of chunks, once they proved who they are.
+
+The slots are those of the other transport, too: who may be served does not depend on the way.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+from lanspread_peer.core.run_slices import slices_of
+from lanspread_peer.model import errors
+from lanspread_peer.model.ids import ContentId
+from lanspread_peer.model.limits import MAX_RUN_BYTES
+from lanspread_peer.model.manifest import Chunk
+from lanspread_peer.runtime.callers import Callers
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.uploads import Slot, UploadSlots
+from lanspread_peer.storage.hasher import IndexedGame
+from lanspread_peer.storage.served_file import served_slices
+from lanspread_peer.transport.tls_caller import TlsCaller
+from lanspread_peer.wire import messages
+from lanspread_peer.wire.messages import Message
+
+
+class BulkServer:
+    """`answer` is the TLS server's request handler."""
+
+    def __init__(
+        self,
+        library: Library,
+        callers: Callers[TlsCaller],
+        slots: UploadSlots,
+        counters: RunningCounters,
+    ) -> None:
+        self._library = library
+        self._callers = callers
+        self._slots = slots
+        self._counters = counters
+
+    async def answer(self, caller: TlsCaller, request: Message) -> None:
+        """Answer one request; raises an error of the tree, which refuses it."""
+        match request:
+            case messages.Challenge():
+                await caller.send(self._callers.challenge(caller))
+            case messages.Hello():
+                await caller.send(await self._callers.greet(caller, request))
+            case messages.GetChunks():
+                await self._send_chunks(caller, request)
+                self._counters.requests_served += 1
+            case _:
+                raise errors.Unsupported("only chunks are served here")
+
+    async def _send_chunks(self, caller: TlsCaller, request: messages.GetChunks) -> None:
+        game, run = offered_run(self._library, request)
+        length = sum(chunk.length for chunk in run)
+        try:
+            async with self._slots.slot(caller, caller) as slot:
+                await caller.send_data(length, _slices(game, run, slot))
+        except errors.Stale:
+            self._library.request_rescan()
+            raise
+        self._counters.sent_bytes += length
+
+
+def offered_run(library: Library, request: messages.GetChunks) -> tuple[IndexedGame, list[Chunk]]:
+    """The game and the chunks that are asked for; raises NotFoundByPeer or Refused."""
+    game = library.by_content(ContentId(request.content_id))
+    if game is None:
+        raise errors.NotFoundByPeer("this content is not offered")
+    run = game.manifest.run(request.first, request.count)
+    if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:
+        raise errors.Refused("chunks beyond the last one, or too many bytes in all")
+    return game, run
+
+
+def _slices(game: IndexedGame, run: list[Chunk], slot: Slot) -> Iterator[bytes]:
+    loop = asyncio.get_running_loop()
+
+    # A generator, whose body runs in the thread that sends.
+    def read() -> Iterator[bytes]:
+        for data in served_slices(game.found.game_dir, game, slices_of(run)):
+            loop.call_soon_threadsafe(slot.keep)
+            yield data
+
+    return read()
