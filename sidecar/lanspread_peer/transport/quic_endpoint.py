@@ -287,7 +287,9 @@ class QuicTransport:
     def _configuration(self, *, is_client: bool, max_datagram_size: int) -> QuicConfiguration:
         configuration = QuicConfiguration(
             alpn_protocols=[ALPN],
-            congestion_control_algorithm="cubic",
+            # On short paths the library's cubic grows back too slowly after a loss: with 0.2 ms and
+            # one packet in a thousand lost it carries half of what reno does.
+            congestion_control_algorithm="reno",
             connection_id_length=CONNECTION_ID_BYTES,
             idle_timeout=IDLE_TIMEOUT_S,
             is_client=is_client,
