@@ -28,17 +28,13 @@ _HOST = "127.0.0.1"
 _TIMEOUT_S = 300.0
 _IN_NAMESPACE = ("unshare", "--map-root-user", "--net", "sh", "-c")
 _WITH_LINK = 'ip link set lo mtu 1500 up && exec "$@"'
-_WITH_LINK_SHAPED = f"tc qdisc add dev lo root netem $0 && {_WITH_LINK}"
 
 
-def measure(*, rounds: int = 5, size: int = 64 * MIB, netem: str = "") -> dict[str, Any]:
-    """Let both fetch `size` bytes `rounds` times, alternating; the row's figure and its runs.
-
-    `netem` is how the Ethernet path is disturbed, in the words of `tc`: "delay 2ms loss 1%".
-    """
+def measure(*, rounds: int = 5, size: int = 64 * MIB) -> dict[str, Any]:
+    """Let both fetch `size` bytes `rounds` times, alternating; the row's figure and its runs."""
     paths = [ETHERNET, LOOPBACK] if _has_namespaces() else [LOOPBACK]
     runs = [
-        _run(path, contender, size, netem)
+        _run(path, contender, size)
         for _ in range(rounds)
         for path in paths
         for contender in CONTENDERS
@@ -70,9 +66,9 @@ def _has_namespaces() -> bool:
         return False
 
 
-def _run(path: str, contender: str, size: int, netem: str) -> dict[str, Any]:
+def _run(path: str, contender: str, size: int) -> dict[str, Any]:
     with subprocess.Popen(
-        [*_serving_in(path, netem), *_end("serve", contender)],
+        [*_serving_in(path), *_end("serve", contender)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -96,12 +92,8 @@ def _run(path: str, contender: str, size: int, netem: str) -> dict[str, Any]:
     }
 
 
-def _serving_in(path: str, netem: str) -> list[str]:
-    if path == LOOPBACK:
-        return []
-    if not netem:
-        return [*_IN_NAMESPACE, _WITH_LINK, "sh"]
-    return [*_IN_NAMESPACE, _WITH_LINK_SHAPED, netem]
+def _serving_in(path: str) -> list[str]:
+    return [] if path == LOOPBACK else [*_IN_NAMESPACE, _WITH_LINK, "sh"]
 
 
 def _joining(path: str, server_pid: int) -> list[str]:
@@ -128,9 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--netem", default="", help='disturb the path: "delay 2ms loss 1%%"')
     arguments = parser.parse_args()
-    result = measure(rounds=arguments.rounds, netem=arguments.netem)
+    result = measure(rounds=arguments.rounds)
     if arguments.json:
         print(json.dumps(result))
         return
