@@ -348,7 +348,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run may have any number of bytes",
-        f"{PACKAGE}/runtime/peer_server.py",
+        f"{PACKAGE}/runtime/bulk_server.py",
         "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",
         "if not run:",
         (
@@ -358,7 +358,7 @@ SABOTAGES = (
     Sabotage(
         "a run is sent to its end though a file of it changed",
         f"{PACKAGE}/storage/served_file.py",
-        "            if not served.is_unchanged():\n                raise served.stale\n",
+        "                if not file.is_unchanged():\n                    raise file.stale\n",
         "",
         ("tests/unit/storage/test_served_file.py",),
     ),
