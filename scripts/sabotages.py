@@ -358,9 +358,9 @@ SABOTAGES = (
     Sabotage(
         "a run is sent to its end though a file of it changed",
         f"{PACKAGE}/storage/served_file.py",
-        "                if not file.is_unchanged():\n                    raise file.stale\n",
-        "",
-        ("tests/unit/storage/test_served_file.py",),
+        "if not file.is_unchanged():",
+        "if False:",
+        (f"{UNIT}/storage/test_served_file.py",),
     ),
     *SABOTAGES_OF_TLS,
 )
