@@ -16,7 +16,8 @@ from lanspread.peer.v1.types_pb2 import (
     Download,
 )
 from lanspread_client import LanspreadError
-from support.game_trees import MIB, differences, make_game, shared_files
+from lanspread_peer.model.limits import MAX_RUN_BYTES
+from support.game_trees import differences, make_game, shared_files
 from support.mounts import (
     filled_up,
     in_use,
@@ -29,8 +30,8 @@ from support.mounts import (
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 96
-# What may be under way when the disk says no: all requests of a download, of 256 KiB each.
-IN_FLIGHT_BYTES = 12 * MIB // 4
+# What may be under way when the disk says no: all that one source is asked for at a time.
+IN_FLIGHT_BYTES = 4 * MAX_RUN_BYTES
 
 
 class Update:

@@ -17,6 +17,7 @@ import pytest
 
 from lanspread.peer.v1.types_pb2 import DOWNLOAD_STATE_FINISHED
 from lanspread_client import LanspreadError
+from lanspread_peer.model.limits import MAX_RUN_BYTES
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.publish_steps import PublishStep
@@ -29,11 +30,10 @@ from support.manifests import game_manifest
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 36
-CHUNK_BYTES = MIB // 4
-# What may have been asked for and not be written yet when the plug is pulled, of a download that
-# has 12 requests out and a source that sends two more slices ahead. Of what was written but not
-# recorded, the bytes are on the disk still, so they are hashed again and not fetched.
-LOST_PER_KILL_BYTES = 14 * CHUNK_BYTES
+# What may have been asked for and not be written yet when the plug is pulled: four requests at the
+# one source. Of what was written but not recorded, the bytes are on the disk still, so they are
+# hashed again and not fetched.
+LOST_PER_KILL_BYTES = 4 * MAX_RUN_BYTES
 RANDOM_KILLS = long_form(short=18, long=300)
 SOURCE_KILLS = long_form(short=2, long=20)
 STEP_ROUNDS = long_form(short=1, long=3)

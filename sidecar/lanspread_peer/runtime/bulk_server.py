@@ -55,11 +55,25 @@ class BulkServer:
         length = sum(chunk.length for chunk in run)
         try:
             async with self._slots.slot(caller, caller) as slot:
-                await caller.send_data(length, _slices(game, run, slot))
+                await caller.send_data(length, self._slices(game, run, slot))
         except errors.Stale:
             self._library.request_rescan()
             raise
-        self._counters.sent_bytes += length
+
+    def _slices(self, game: IndexedGame, run: list[Chunk], slot: Slot) -> Iterator[bytes]:
+        loop = asyncio.get_running_loop()
+
+        def slice_begins(size: int) -> None:
+            slot.keep()
+            self._counters.sent_bytes += size
+
+        # A generator, whose body runs in the thread that sends.
+        def read() -> Iterator[bytes]:
+            for data in served_slices(game.found.game_dir, game, slices_of(run)):
+                loop.call_soon_threadsafe(slice_begins, len(data))
+                yield data
+
+        return read()
 
 
 def offered_run(library: Library, request: messages.GetChunks) -> tuple[IndexedGame, list[Chunk]]:
@@ -71,15 +85,3 @@ def offered_run(library: Library, request: messages.GetChunks) -> tuple[IndexedG
     if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:
         raise errors.Refused("chunks beyond the last one, or too many bytes in all")
     return game, run
-
-
-def _slices(game: IndexedGame, run: list[Chunk], slot: Slot) -> Iterator[bytes]:
-    loop = asyncio.get_running_loop()
-
-    # A generator, whose body runs in the thread that sends.
-    def read() -> Iterator[bytes]:
-        for data in served_slices(game.found.game_dir, game, slices_of(run)):
-            loop.call_soon_threadsafe(slot.keep)
-            yield data
-
-    return read()
