@@ -1,5 +1,6 @@
 """A sidecar in memory: enough of the `Sidecar` protocol to drive the control API without peers."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -35,7 +36,7 @@ from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, 
 from lanspread_peer.model.manifest import FileEntry, Manifest, Totals
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.model.peer import Address, PeerState, PeerStatus, split_host_port
-from lanspread_peer.model.status import Counters, GameAnswer, SidecarStatus
+from lanspread_peer.model.status import Counters, DelayBucket, GameAnswer, SidecarStatus
 from lanspread_peer.model.version import Version
 from lanspread_peer.runtime.event_hub import EventHub
 from lanspread_peer.storage.stagings import FoundStaging
@@ -207,6 +208,7 @@ class MemorySidecar:
         return SidecarStatus(
             "0.1.0", peer_id(0), INSTANCE, "me", "/games", "/state", addresses, 1.5,
             len(self.known_peers), len(self.library), False, Counters(received_bytes=7),
+            (DelayBucket(0.001, 5), DelayBucket(math.inf, 1)),
         )  # fmt: skip
 
     def request_shutdown(self) -> None:

@@ -208,4 +208,8 @@ def to_status(value: SidecarStatus) -> types_pb2.Status:
             requests_served=counters.requests_served,
             requests_refused=counters.requests_refused,
         ),
+        loop_delays=(
+            types_pb2.DelayBucket(up_to_seconds=each.up_to_s, count=each.count)
+            for each in value.loop_delays
+        ),
     )

@@ -20,6 +20,14 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayBucket:
+    """How many delays of the event loop were at most so long, and longer than those before."""
+
+    up_to_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SidecarStatus:
     """A sidecar at one moment; `addresses` are those it announces."""
 
@@ -35,6 +43,7 @@ class SidecarStatus:
     game_count: int
     indexing: bool
     counters: Counters
+    loop_delays: tuple[DelayBucket, ...]
 
 
 @dataclass(frozen=True, slots=True)

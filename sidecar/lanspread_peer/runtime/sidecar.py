@@ -37,6 +37,7 @@ from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.lock_keeping import keep_locks
+from lanspread_peer.runtime.loop_delay import LoopDelay
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
@@ -61,6 +62,7 @@ class Sidecar:
         self._state_dir = state_dir
         self._started_at = monotonic_s()
         self._counters = RunningCounters()
+        self._loop_delay = LoopDelay()
         self._peers = PeerDb()
         self._liars = Liars()
         self.offences = Offences()
@@ -198,6 +200,7 @@ class Sidecar:
             game_count=self._library.offered_count,
             indexing=self._library.is_indexing,
             counters=self._counters.snapshot(),
+            loop_delays=self._loop_delay.snapshot(),
         )
 
     async def _open(self) -> None:
@@ -270,6 +273,7 @@ class Sidecar:
         self._cleanup.callback(self._release_game_dir)
         tasks = TaskSet()
         self._cleanup.push_async_callback(tasks.close)
+        tasks.spawn("loop delay", self._loop_delay.watch())
         tasks.spawn("locks", keep_locks(lambda: self._locks(state_lock), self.events.emit))
         return game_dir
 

@@ -697,6 +697,32 @@ class Counters(_message.Message):
 Global___Counters: _TypeAlias = Counters  # noqa: Y015
 
 @_typing.final
+class DelayBucket(_message.Message):
+    """Delays of the sidecar's event loop: how late it ran what was due, measured 40 times a second."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UP_TO_SECONDS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    up_to_seconds: _builtins.float
+    """The longest delay counted here; those of the bucket before are not. The last is infinite."""
+    count: _builtins.int
+    """How many since the start."""
+    def __init__(
+        self,
+        *,
+        up_to_seconds: _builtins.float = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "up_to_seconds", b"up_to_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelayBucket: _TypeAlias = DelayBucket  # noqa: Y015
+
+@_typing.final
 class Status(_message.Message):
     """The sidecar itself."""
 
@@ -714,6 +740,7 @@ class Status(_message.Message):
     GAME_COUNT_FIELD_NUMBER: _builtins.int
     INDEXING_FIELD_NUMBER: _builtins.int
     COUNTERS_FIELD_NUMBER: _builtins.int
+    LOOP_DELAYS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the program."""
     peer_id: _builtins.str
@@ -742,6 +769,10 @@ class Status(_message.Message):
     def counters(self) -> Global___Counters:
         """What it did since its start."""
 
+    @_builtins.property
+    def loop_delays(self) -> _containers.RepeatedCompositeFieldContainer[Global___DelayBucket]:
+        """How responsive it was since its start, shortest delays first. Ask twice for the time between."""
+
     def __init__(
         self,
         *,
@@ -757,10 +788,11 @@ class Status(_message.Message):
         game_count: _builtins.int = ...,
         indexing: _builtins.bool = ...,
         counters: Global___Counters | None = ...,
+        loop_delays: _abc.Iterable[Global___DelayBucket] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "counters", b"counters", "game_count", b"game_count", "game_dir", b"game_dir", "indexing", b"indexing", "instance_id", b"instance_id", "name", b"name", "peer_count", b"peer_count", "peer_id", b"peer_id", "state_dir", b"state_dir", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "counters", b"counters", "game_count", b"game_count", "game_dir", b"game_dir", "indexing", b"indexing", "instance_id", b"instance_id", "loop_delays", b"loop_delays", "name", b"name", "peer_count", b"peer_count", "peer_id", b"peer_id", "state_dir", b"state_dir", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
