@@ -1,0 +1,1 @@
+"""The other programs that move a file, each behind the same `Peer`."""
