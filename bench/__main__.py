@@ -12,13 +12,11 @@ from typing import Any
 import click
 
 from bench import machine
+from bench.kept import keep as keep_result
 from bench.options import Options
 from bench.result import Result, not_measured
 from bench.rows.registry import ROWS, Row
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-RESULTS = DOCS / "performance.json"
 TMPFS = Path("/dev/shm")
 
 
@@ -42,7 +40,7 @@ def main(
         if not as_json:
             _show(results[name])
         if keep:
-            _keep(results[name])
+            keep_result(results[name])
     if as_json:
         print(json.dumps(results if row == "all" else results[row], indent=2))
 
@@ -90,12 +88,6 @@ def _show(document: Mapping[str, Any]) -> None:
     for what, why in document["missing"].items():
         print(f"{document['row']:>14}  not measured: {what}: {why}")
     sys.stdout.flush()
-
-
-def _keep(document: Mapping[str, Any]) -> None:
-    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    kept[document["row"]] = document
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Game folders of random bytes, and whether a copy is whole."""
 
+import os
 import shutil
 from pathlib import Path
 from random import Random
@@ -40,9 +41,9 @@ def hash_of(file: Path) -> str:
     return blake3.blake3().update_mmap(file).hexdigest()
 
 
-def copy_game(game: Path, games: Path) -> None:
-    """The same game in another game folder, as it comes from a USB stick."""
-    shutil.copytree(game, games / game.name)
+def link_game(game: Path, games: Path) -> None:
+    """The same game in another game folder, without another copy of its bytes."""
+    shutil.copytree(game, games / game.name, copy_function=os.link)
 
 
 def _begin(games: Path) -> Path:

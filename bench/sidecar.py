@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.games import GAME
+from bench.namespaces import Machine
 from lanspread.peer.v1.types_pb2 import DOWNLOAD_STATE_FINISHED, Download, Status
 from lanspread_client import LanspreadError, SyncClient
 
@@ -104,6 +105,11 @@ class Sidecar:
                 f"{count} sources",
             )
 
+    def wait_peers(self, count: int) -> None:
+        """Wait until it is connected to so many peers."""
+        with self.client() as client:
+            wait_until(lambda: client.get_status().peer_count >= count, f"{count} peers")
+
     def download(self) -> float:
         """Seconds from the command to the event that the game is there."""
         with self.client() as client:
@@ -136,10 +142,16 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def downloader(folder: Path, sources: Sequence[str]) -> Iterator[Sidecar]:
-    """A new sidecar that has nothing yet and sees the game at all sources; leaves no file."""
+def downloader(
+    folder: Path, sources: Sequence[str], machine: Machine | None = None
+) -> Iterator[Sidecar]:
+    """A new sidecar that has nothing yet and sees the game at all sources; leaves no file.
+
+    It runs on that machine of a shaped network, or on loopback.
+    """
+    bind, run_by = (machine.address, machine.run_by) if machine else (LOOPBACK, ())
     try:
-        with Sidecar(folder, peers=sources) as sidecar:
+        with Sidecar(folder, peers=sources, bind=bind, run_by=run_by) as sidecar:
             sidecar.wait_sources(len(sources))
             sidecar.wait_hashed()
             yield sidecar

@@ -5,11 +5,18 @@ from typing import TypeAlias
 
 from bench.options import Options
 from bench.result import Result
-from bench.rows import rescan, spawn
+from bench.rows import (
+    one_to_one,
+    rescan,
+    small_files,
+    spawn,
+)
 
 Row: TypeAlias = Callable[[Options], Result]
 
 ROWS: dict[str, Row] = {
+    "one_to_one": one_to_one.measure,
+    "small_files": small_files.measure,
     "rescan": rescan.measure,
     "spawn": spawn.measure,
 }
