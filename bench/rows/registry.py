@@ -8,6 +8,8 @@ from bench.result import Result
 from bench.rows import (
     one_to_one,
     rescan,
+    room,
+    slow_source,
     small_files,
     spawn,
 )
@@ -16,7 +18,9 @@ Row: TypeAlias = Callable[[Options], Result]
 
 ROWS: dict[str, Row] = {
     "one_to_one": one_to_one.measure,
+    "slow_source": slow_source.measure,
     "small_files": small_files.measure,
+    "room": room.measure,
     "rescan": rescan.measure,
     "spawn": spawn.measure,
 }
