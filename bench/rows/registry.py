@@ -6,6 +6,8 @@ from typing import TypeAlias
 from bench.options import Options
 from bench.result import Result
 from bench.rows import (
+    loop_delay,
+    memory,
     one_to_one,
     rescan,
     room,
@@ -22,5 +24,7 @@ ROWS: dict[str, Row] = {
     "small_files": small_files.measure,
     "room": room.measure,
     "rescan": rescan.measure,
+    "loop_delay": loop_delay.measure,
+    "memory": memory.measure,
     "spawn": spawn.measure,
 }
