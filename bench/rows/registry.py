@@ -9,8 +9,10 @@ from bench.rows import (
     loop_delay,
     memory,
     one_to_one,
+    quic,
     rescan,
     room,
+    room_simulated,
     slow_source,
     small_files,
     spawn,
@@ -20,9 +22,11 @@ Row: TypeAlias = Callable[[Options], Result]
 
 ROWS: dict[str, Row] = {
     "one_to_one": one_to_one.measure,
+    "quic": quic.measure,
     "slow_source": slow_source.measure,
     "small_files": small_files.measure,
     "room": room.measure,
+    "room_simulated": room_simulated.measure,
     "rescan": rescan.measure,
     "loop_delay": loop_delay.measure,
     "memory": memory.measure,
