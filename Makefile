@@ -13,7 +13,8 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh file-length \
-	quick-coverage quick-others test test-long test-quick sabotage fmt proto lock demo clean
+	quick-coverage quick-others test test-long test-quick sabotage fmt proto lock demo clean \
+	bench bench-peers bench-chart
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
@@ -22,6 +23,8 @@ help:
 	@echo "make test-long   the tests of chance with many more tries: kills, fuzzing, swapped links"
 	@echo "make sabotage    take one guard after the other out of a copy, and see tests turn red"
 	@echo "make check       what every change must pass, in under a minute"
+	@echo "make bench       measure all rows of docs/performance.md (bench-peers: install the others)"
+	@echo "make bench-chart draw the tables and the chart of the docs from the kept results"
 	@echo "make fmt         format the code; make proto: regenerate proto/python"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
@@ -101,8 +104,18 @@ lock: $(VENV)
 demo: $(VENV)
 	$(BIN)/python demo/demo.py
 
+bench: $(VENV)
+	$(BIN)/python -m bench all --keep
+	$(BIN)/python -m bench.document
+
+bench-peers: $(VENV)
+	$(BIN)/python -m bench.peers.install
+
+bench-chart: $(VENV)
+	$(BIN)/python -m bench.document
+
 clean:
 	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache \
-		.import_linter_cache .hypothesis
+		.import_linter_cache .hypothesis bench/.cache
 	find sidecar clients proto tests bench scripts demo -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
