@@ -6,7 +6,7 @@ import pytest
 
 from bench.simulation.virtual_clock import VirtualClock
 from lanspread_peer.model.ids import PeerId
-from lanspread_peer.model.limits import KIB, MIB
+from lanspread_peer.model.limits import KIB, MAX_REQUESTS_PER_DOWNLOAD, MIB
 from support.simulated_sources import (
     MB,
     Answer,
@@ -61,6 +61,18 @@ def test_equal_sources_give_equal_shares_and_their_speeds_add_up(seed: int) -> N
     assert elapsed <= TOTAL / (200 * MB) / 0.95, f"seed {seed}: {elapsed}"
     for peer in download.sources:
         assert download.bytes_from(peer) / TOTAL == pytest.approx(0.25, rel=0.1), f"seed {seed}"
+
+
+@pytest.mark.parametrize("count", [5, 8, 12, 24])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_equal_sources_do_not_take_runs_from_each_other(seed: int, count: int) -> None:
+    chunks = large_chunks(1024, 256 * KIB)
+    download = make_download([20 * MB] * count, seed=seed, chunks=chunks)
+    elapsed = download.run()
+    total = sum(length for _, length in chunks)
+    asked_at_once = min(count, MAX_REQUESTS_PER_DOWNLOAD)
+    assert elapsed <= total / (asked_at_once * 20 * MB) / 0.75, f"seed {seed}: {elapsed}"
+    assert download.requests_sent <= 2 * len(chunks) // 16, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -175,10 +175,11 @@ class Planner:
                 break
             source = min(ready, key=self._reluctance)
             assignment = self._next_for(source, admitted, allowance, now=now)
-            if assignment is None:
-                ready.remove(source)
-            else:
+            if assignment is not None:
                 assigned.append(assignment)
+            # One takeover is enough until something comes, or two could cut each other for ever.
+            if assignment is None or assignment.replaces is not None:
+                ready.remove(source)
         return assigned
 
     def progressed(self, asked: Assignment, count: int, *, now: float) -> None:

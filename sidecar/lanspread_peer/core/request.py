@@ -39,6 +39,11 @@ class Request:
     def missing_bytes(self) -> int:
         return self.length - self.bytes
 
+    @property
+    def unverified_bytes(self) -> int:
+        """So much comes again when another source is asked instead."""
+        return self.length - self.verified_bytes
+
     def next_chunk(self) -> int | None:
         """The chunk that comes, or would come, next."""
         return next(iter(self.left), None)

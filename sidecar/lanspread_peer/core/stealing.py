@@ -63,7 +63,9 @@ class Thief:
             owners = self._map.owners(last)
             wait = min(self._waits[self._peer(owner)] for owner in owners)
             is_copy = may_add and len(owners) < MAX_COPIES
-            own_wait = self._own_wait + self._map.length(last) / self._own_rate
+            # Whoever cuts a request must bring all that is left of it, not only its last chunk.
+            own_bytes = self._map.length(last) if is_copy else request.unverified_bytes
+            own_wait = self._own_wait + own_bytes / self._own_rate
             # Of equals the newest: its owner answers in order, so the least of it has come.
             if wait < latest or wait <= own_wait * (1.0 if is_copy else _TAKEOVER_FACTOR):
                 continue

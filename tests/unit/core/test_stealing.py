@@ -144,3 +144,15 @@ def test_a_request_whose_source_has_not_chosen_is_not_stolen() -> None:
     stage = Stage(a=1 * MB, b=100 * MB)
     stage.out.send_any(stage.sources[A], chunk_set([1, 2]), now=stage.now)
     assert stage.choose(B) is None
+
+
+def test_an_idle_source_does_not_take_over_a_whole_run_from_one_as_fast() -> None:
+    stage = Stage(a=10 * MB, b=10 * MB)
+    stage.ask_run(A, range(8))
+    assert stage.choose(B, may_add=False) is None
+
+
+def test_a_far_faster_one_takes_over_a_whole_run() -> None:
+    stage = Stage(a=10 * MB, b=31 * MB)
+    run = stage.ask_run(A, range(8))
+    assert stage.choose(B, may_add=False) == Theft(range(8), victim=run)
