@@ -30,17 +30,14 @@ def measure(options: Options) -> Result:
     together: list[float] = []
     with contextlib.ExitStack() as stack:
         *machines, taker = stack.enter_context(network(*links, Link(TAKER_MBIT, TAKER_MBIT)))
-        sources = []
-        for number, machine in enumerate(machines):
-            source = Sidecar(
-                options.folder / f"source{number}", bind=machine.address, run_by=machine.run_by
-            )
-            link_game(origin, source.games)
-            stack.enter_context(source)
-            source.wait_hashed()
-            sources.append(source.address)
+        # A sidecar of its own, as the others get to know of each other from whom they give to.
+        hermit = _address_of(options.folder / "hermit", origin, machines[0], stack)
+        sources = [
+            _address_of(options.folder / f"source{number}", origin, machine, stack)
+            for number, machine in enumerate(machines)
+        ]
         for _ in range(options.repeats(3, quick=1)):
-            alone.append(size / MIB / _download(options.folder / "alone", taker, sources[:1]))
+            alone.append(size / MIB / _download(options.folder / "alone", taker, [hermit]))
             together.append(size / MIB / _download(options.folder / "together", taker, sources))
     runs = [
         Series("one fast source alone", "MiB/s", tuple(alone)),
@@ -53,6 +50,15 @@ def measure(options: Options) -> Result:
         runs,
         facts={"size_mib": size // MIB, "links_mbit": [link.up for link in links]},
     )
+
+
+def _address_of(folder: Path, game: Path, machine: Machine, stack: contextlib.ExitStack) -> str:
+    """Where a new source of the game listens."""
+    source = Sidecar(folder, bind=machine.address, run_by=machine.run_by)
+    link_game(game, source.games)
+    stack.enter_context(source)
+    source.wait_hashed()
+    return source.address
 
 
 def _download(folder: Path, machine: Machine, sources: Sequence[str]) -> float:
