@@ -91,6 +91,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     _first_chunks: list[int] = field(init=False, repr=False, compare=False)
     _positions: dict[SafeRelPath, int] = field(init=False, repr=False, compare=False)
+    totals: Totals = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_entries(self.directories, self.files)
@@ -98,10 +99,9 @@ class Manifest:
         object.__setattr__(self, "_first_chunks", list(counts))
         positions = {entry.path: position for position, entry in enumerate(self.files)}
         object.__setattr__(self, "_positions", positions)
-
-    @property
-    def totals(self) -> Totals:
-        return Totals(sum(f.size for f in self.files), len(self.files), self._first_chunks[-1])
+        total_bytes = sum(entry.size for entry in self.files)
+        totals = Totals(total_bytes, len(self.files), self._first_chunks[-1])
+        object.__setattr__(self, "totals", totals)
 
     def file(self, path: str) -> FileEntry | None:
         """The file with this path, or None."""
