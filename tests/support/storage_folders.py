@@ -72,9 +72,10 @@ def fill_staging(staging: Staging, source: IndexedGame) -> None:
     """Write every chunk of the staged files, as they lie in the source's game folder."""
     manifest = source.manifest
     root = source.found.game_dir.root / source.found.folder
+    prepared = {chunk.file.path for chunk in staging.missing_chunks()}
     for path, file in source.served.items():
         content = (root / file.disk_path).read_bytes()
-        if not (staging.game_dir.root / staging.path_of(path)).exists():
+        if path not in prepared:
             continue
         for chunk in manifest.chunks_of(path):
             data = memoryview(content)[chunk.offset : chunk.offset + chunk.length]

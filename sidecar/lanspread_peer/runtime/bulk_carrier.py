@@ -18,6 +18,7 @@ from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.link import Proven
+from lanspread_peer.storage import beneath
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.transport.tls_client import TlsClient, TlsPeer
 from lanspread_peer.transport.tls_reader import DataReader
@@ -157,11 +158,12 @@ class _Taking:
             raise errors.IntegrityError(f"{reader.length} bytes are not what was asked for")
         buffer = memoryview(bytearray(max(chunk.length for chunk in self._chunks)))
         try:
-            for chunk in self._chunks:
-                data = buffer[: chunk.length]
-                reader.read_into(data)
-                self._target.staging.write_chunk(chunk, data)
-                self._note(chunk)
+            with beneath.keeping_folders():
+                for chunk in self._chunks:
+                    data = buffer[: chunk.length]
+                    reader.read_into(data)
+                    self._target.staging.write_chunk(chunk, data)
+                    self._note(chunk)
         finally:
             self._tell()
 

@@ -11,6 +11,7 @@ root is ever touched.
 import os
 import secrets
 import sys
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
 
@@ -26,6 +27,14 @@ else:
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 PRIVATE_MODE = 0o600
+
+
+def keeping_folders() -> AbstractContextManager[None]:
+    """Within it, this thread walks to each folder once, not again for each file in it.
+
+    A folder that another one moves or removes meanwhile stays the folder that it was.
+    """
+    return _system.keeping_folders()
 
 
 def open_file(

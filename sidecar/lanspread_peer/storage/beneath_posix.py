@@ -9,6 +9,8 @@ import os
 import shutil
 import stat as stat_kinds
 import sys
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +26,71 @@ FORBIDDEN = frozenset("/")
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for its other end.
 _FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# Files are moved from one folder to another, and mostly come sorted by folder.
+_MAX_KEPT = 4
+
+
+class _Kept:
+    """The handles of the folders that were used last."""
+
+    def __init__(self) -> None:
+        self._handles: OrderedDict[tuple[str, ...], int] = OrderedDict()
+
+    def handle(self, root: Path, parts: Sequence[str]) -> int:
+        key = (os.fspath(root), *parts)
+        if key not in self._handles:
+            self._handles[key] = _walk(root, parts)
+            if len(self._handles) > _MAX_KEPT:
+                os.close(self._handles.popitem(last=False)[1])
+        self._handles.move_to_end(key)
+        return self._handles[key]
+
+    def forget(self, root: Path, parts: Sequence[str]) -> None:
+        """That path leads elsewhere now, or nowhere."""
+        gone = (os.fspath(root), *parts)
+        for key in [key for key in self._handles if key[: len(gone)] == gone]:
+            os.close(self._handles.pop(key))
+
+    def close(self) -> None:
+        while self._handles:
+            os.close(self._handles.popitem()[1])
+
+
+class _OfThread(threading.local):
+    kept: _Kept | None = None
+
+
+_of_thread = _OfThread()
+
+
+@contextmanager
+def keeping_folders() -> Iterator[None]:
+    if _of_thread.kept is not None:
+        yield
+        return
+    _of_thread.kept = kept = _Kept()
+    try:
+        yield
+    finally:
+        _of_thread.kept = None
+        kept.close()
 
 
 @contextmanager
 def _held(root: Path, parts: Sequence[str]) -> Iterator[int]:
-    """The handle of a folder, closed at the end."""
+    """The handle of a folder, closed at the end unless it is kept."""
+    kept = _of_thread.kept
+    if kept is not None:
+        yield kept.handle(root, parts)
+        return
+    held = _walk(root, parts)
+    try:
+        yield held
+    finally:
+        os.close(held)
+
+
+def _walk(root: Path, parts: Sequence[str]) -> int:
     try:
         held = os.open(root, _FOLDER_FLAGS)
     except OSError as error:
@@ -39,9 +101,15 @@ def _held(root: Path, parts: Sequence[str]) -> Iterator[int]:
             inner = os.open(part, _FOLDER_FLAGS, dir_fd=held)
             held, outer = inner, held
             os.close(outer)
-        yield held
-    finally:
+    except BaseException:
         os.close(held)
+        raise
+    return held
+
+
+def _forget(root: Path, parts: Sequence[str]) -> None:
+    if _of_thread.kept is not None:
+        _of_thread.kept.forget(root, parts)
 
 
 def open_file(root: Path, parts: Sequence[str], *, write: bool, create: bool, mode: int) -> int:
@@ -86,6 +154,8 @@ def rename(
         if not replace:
             _require_empty_place(old, parts_a[-1], new, parts_b[-1])
         os.rename(parts_a[-1], parts_b[-1], src_dir_fd=old, dst_dir_fd=new)
+    _forget(root_a, parts_a)
+    _forget(root_b, parts_b)
 
 
 def _require_empty_place(old: int, old_name: str, new: int, new_name: str) -> None:
@@ -112,6 +182,7 @@ def remove_folder(root: Path, parts: Sequence[str]) -> bool:
     try:
         with _held(root, parts[:-1]) as held:
             os.rmdir(parts[-1], dir_fd=held)
+        _forget(root, parts)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
             return False
@@ -127,6 +198,7 @@ def remove_tree(root: Path, parts: Sequence[str]) -> None:
             shutil.rmtree(parts[-1], dir_fd=held)
         else:
             os.unlink(parts[-1], dir_fd=held)
+    _forget(root, parts)
 
 
 def sync_folder(root: Path, parts: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import shutil
 import stat as stat_kinds
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from lanspread_peer.model.paths import fold_path
@@ -19,6 +20,9 @@ from lanspread_peer.storage.disk_errors import require_root
 
 # A colon opens a stream of a file, the others separate parts.
 FORBIDDEN = frozenset("/\\:")
+
+# There are no handles to keep.
+keeping_folders = nullcontext
 
 
 def open_file(root: Path, parts: Sequence[str], *, write: bool, create: bool, mode: int) -> int:

@@ -80,6 +80,11 @@ def is_missing(error: StorageError) -> bool:
     return error.metadata.get("errno") == "ENOENT" and not isinstance(error, GameDirGone)
 
 
+def is_there_already(error: StorageError) -> bool:
+    """Whether something has the name that was to be made."""
+    return error.metadata.get("errno") == "EEXIST"
+
+
 def is_gone(error: StorageError) -> bool:
     """Whether what was there is gone, or is no regular file or real folder any more."""
     return error.metadata.get("errno") in _GONE and not isinstance(error, GameDirGone)

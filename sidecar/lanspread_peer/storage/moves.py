@@ -66,11 +66,12 @@ def carry_out(root: Path, steps: Iterable[Step], before_step: Callable[[Step], N
     """
     undo: list[Step] = []
     try:
-        for step in steps:
-            before_step(step)
-            inverse = step.apply(root)
-            if inverse is not None:
-                undo.append(inverse)
+        with beneath.keeping_folders():
+            for step in steps:
+                before_step(step)
+                inverse = step.apply(root)
+                if inverse is not None:
+                    undo.append(inverse)
     except BaseException:
         _undo(root, undo)
         raise

@@ -26,20 +26,21 @@ def make_journal(
     empty = Journal(name, folder, ())
     digests = {f"{empty.staged_files}/{entry.path}": digest_of(entry.hashes) for entry in files}
     origins = _Origins()
-    journalled = []
-    for step in steps:
+
+    def journalled(step: Step) -> JournalStep:
         match step:
             case MakeFolder(path):
                 there = thing_at(game_dir, path)
-                is_new = there is None or there.kind is not Kind.FOLDER
-                journalled.append(JournalStep(step, is_new=is_new))
+                return JournalStep(step, is_new=there is None or there.kind is not Kind.FOLDER)
             case Move(old, _):
                 thing = _thing_to_move(game_dir, step, origins.of(old), digests.get(old, ""))
                 origins.move(step, thing)
-                journalled.append(JournalStep(step, thing))
+                return JournalStep(step, thing)
             case _:
-                journalled.append(JournalStep(step))
-    return replace(empty, steps=tuple(journalled))
+                return JournalStep(step)
+
+    with beneath.keeping_folders():
+        return replace(empty, steps=tuple(map(journalled, steps)))
 
 
 def index_published(game_dir: GameDir, journal: Journal, manifest: Manifest, index: Index) -> None:
@@ -69,16 +70,17 @@ def index_published(game_dir: GameDir, journal: Journal, manifest: Manifest, ind
 def _placed_rows(game_dir: GameDir, journal: Journal, manifest: Manifest) -> Mapping[str, FileRow]:
     staged, folder = f"{journal.staged_files}/", f"{journal.folder}/"
     rows = {}
-    for move, _ in journal.moves:
-        entry = manifest.file(move.old.removeprefix(staged))
-        if entry is None or not move.old.startswith(staged) or not move.new.startswith(folder):
-            continue
-        status = beneath.stat(game_dir.root, move.new)
-        if status is not None and S_ISREG(status.st_mode):
-            stamp = stamp_of(status)
-            inode = stamp.inode if game_dir.has_stable_inodes else 0
-            row = FileRow(stamp.size, stamp.mtime_ns, inode, entry.hashes)
-            rows[move.new.removeprefix(folder)] = row
+    with beneath.keeping_folders():
+        for move, _ in journal.moves:
+            entry = manifest.file(move.old.removeprefix(staged))
+            if entry is None or not move.old.startswith(staged) or not move.new.startswith(folder):
+                continue
+            status = beneath.stat(game_dir.root, move.new)
+            if status is not None and S_ISREG(status.st_mode):
+                stamp = stamp_of(status)
+                inode = stamp.inode if game_dir.has_stable_inodes else 0
+                row = FileRow(stamp.size, stamp.mtime_ns, inode, entry.hashes)
+                rows[move.new.removeprefix(folder)] = row
     return rows
 
 

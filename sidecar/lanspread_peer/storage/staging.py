@@ -10,6 +10,7 @@ finds more.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from threading import Lock
 
 from lanspread_peer.core.chunk_set import ChunkSet, chunk_set, contains, numbers_in
@@ -53,7 +54,7 @@ class Staging:
         staged: StagedDownload,
         manifest: Manifest,
         *,
-        is_new: bool,
+        is_empty: bool,
     ) -> None:
         """Use `create` or `reopen`."""
         self.game_dir = game_dir
@@ -61,7 +62,7 @@ class Staging:
         self.folder = staging_path(name)
         self.manifest = manifest
         self._staged = staged
-        self._files = StagedFiles(game_dir, f"{self.folder}/files", is_new=is_new)
+        self._files = StagedFiles(game_dir, f"{self.folder}/files", is_empty=is_empty)
         self._open_files = OpenFiles(self._open, MAX_OPEN_STAGING_FILES)
         self._record = StagingRecord(
             game_dir, f"{self.folder}/record", staged.content_id, manifest.totals.chunks
@@ -101,7 +102,7 @@ class Staging:
         try:
             for folder in (STAGING_FOLDER, OWN_FOLDER, ""):
                 beneath.sync_folder(root, folder)
-            return cls(game_dir, name, staged, manifest, is_new=True)
+            return cls(game_dir, name, staged, manifest, is_empty=True)
         except BaseException:
             bury(game_dir, staging_path(name))
             raise
@@ -115,7 +116,8 @@ class Staging:
         """
         staged = read_staged(game_dir, name)
         manifest = read_staged_manifest(game_dir, name, staged.content_id)
-        return cls(game_dir, name, staged, manifest, is_new=False)
+        is_empty = not beneath.list_folder(game_dir.root, f"{staging_path(name)}/files")
+        return cls(game_dir, name, staged, manifest, is_empty=is_empty)
 
     @property
     def staged(self) -> StagedDownload:
@@ -191,7 +193,7 @@ class Staging:
         with self._changing:
             if not tells_holes(self.game_dir):
                 return
-            for entry in self._files.entries():
+            for entry in self._files.old_entries():
                 self._salvage_file(entry, is_cancelled, on_chunk)
 
     def write_chunk(self, chunk: Chunk, data: memoryview) -> None:
@@ -209,7 +211,7 @@ class Staging:
         verified, failed_syncs = self._standing(chunk)
         if verified:
             return
-        with self._open_files.use(path) as file, disk_errors(f"write {path!a}"):
+        with self._using(chunk.file) as file, disk_errors(f"write {path!a}"):
             file.write(data, chunk.offset)
             if not chunk.offset and is_program(data):
                 file.make_executable()
@@ -295,6 +297,12 @@ class Staging:
         self.close()
         remove_staging(self.game_dir, self.name)
 
+    def _using(self, entry: FileEntry) -> AbstractContextManager[PositionalFile]:
+        if entry.chunk_count > 1:
+            return self._open_files.use(entry.path)
+        # Nothing else will be written to it.
+        return closing(PositionalFile(self._open(entry.path)))
+
     def _require_ours(self, chunk: Chunk) -> None:
         is_known = (
             self._files.has(chunk.file)
@@ -346,16 +354,25 @@ class Staging:
                 on_chunk(chunk)
 
     def _sync_files(self, paths: Sequence[SafeRelPath]) -> dict[SafeRelPath, StorageError]:
-        """The errors by path."""
+        """The errors by path; `paths` come sorted."""
+        # Those of one folder go to one thread, which walks there once.
+        share = max(1, -(-len(paths) // _SYNC_THREADS))
         with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            errors = threads.map(self._sync_file, paths)
-            return {
-                path: error for path, error in zip(paths, errors, strict=True) if error is not None
-            }
+            failures = threads.map(
+                self._sync_in_turn,
+                (paths[start : start + share] for start in range(0, len(paths), share)),
+            )
+            return {path: error for failed in failures for path, error in failed.items()}
+
+    def _sync_in_turn(self, paths: Sequence[SafeRelPath]) -> dict[SafeRelPath, StorageError]:
+        with beneath.keeping_folders():
+            errors = {path: self._sync_file(path) for path in paths}
+        return {path: error for path, error in errors.items() if error is not None}
 
     def _sync_file(self, path: SafeRelPath) -> StorageError | None:
         try:
-            with self._open_files.use(path) as file, disk_errors(f"sync {path!a}"):
+            # Not one of the open files, as the threads would wait for each other there.
+            with closing(PositionalFile(self._open(path))) as file, disk_errors(f"sync {path!a}"):
                 file.sync()
         except StorageError as error:
             with self._lock:
@@ -365,7 +382,7 @@ class Staging:
         return None
 
     def _open(self, path: str) -> int:
-        return beneath.open_file(self.game_dir.root, self.path_of(SafeRelPath(path)), write=True)
+        return self._files.open(SafeRelPath(path))
 
 
 def _is_right(chunk: Chunk, data: memoryview) -> bool:

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -234,3 +235,52 @@ def test_a_denied_place_says_so(root: Path) -> None:
     root.chmod(0o500)
     with pytest.raises(AccessDenied):
         beneath.open_file(root, "file", create=True)
+
+
+def test_kept_folders_are_reached_again_after_one_was_moved(root: Path) -> None:
+    beneath.make_folders(root, "a/b")
+    beneath.write_file(root, "a/b/file", b"old")
+    with beneath.keeping_folders():
+        assert beneath.read_file(root, "a/b/file", 3) == b"old"
+        beneath.rename(root, "a/b", root, "a/c")
+        with pytest.raises(StorageError) as caught:
+            beneath.read_file(root, "a/b/file", 3)
+        assert is_missing(caught.value)
+        beneath.make_folder(root, "a/b")
+        beneath.write_file(root, "a/b/file", b"new")
+        assert beneath.read_file(root, "a/b/file", 3) == b"new"
+        assert beneath.read_file(root, "a/c/file", 3) == b"old"
+        beneath.remove_tree(root, "a")
+        beneath.make_folders(root, "a/b")
+        assert beneath.list_folder(root, "a/b") == []
+
+
+def test_a_folder_that_is_removed_and_made_again_is_not_the_kept_one(root: Path) -> None:
+    beneath.make_folder(root, "a")
+    with beneath.keeping_folders():
+        assert beneath.list_folder(root, "a") == []
+        assert beneath.remove_folder(root, "a")
+        beneath.make_folder(root, "a")
+        beneath.write_file(root, "a/file", b"here")
+    assert beneath.read_file(root, "a/file", 4) == b"here"
+
+
+def test_a_link_swapped_in_for_a_kept_folder_leads_nowhere(root: Path, outside: Path) -> None:
+    beneath.make_folder(root, "a")
+    with suppress(StorageError), beneath.keeping_folders():
+        assert beneath.stat(root, "a/file") is None
+        (root / "a").rename(root / "aside")
+        (root / "a").symlink_to(outside)
+        beneath.write_file(root, "a/file", b"secret")
+    assert not (outside / "file").exists()
+
+
+def test_few_folders_are_kept_and_none_beyond_the_block(root: Path) -> None:
+    for number in range(20):
+        beneath.make_folder(root, f"folder{number}")
+    before = open_descriptors()
+    with beneath.keeping_folders(), beneath.keeping_folders():
+        for number in range(20):
+            beneath.list_folder(root, f"folder{number}")
+        assert open_descriptors() - before <= 4
+    assert open_descriptors() == before

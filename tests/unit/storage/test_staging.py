@@ -13,6 +13,7 @@ from lanspread_peer.model.errors import DiskFull, IntegrityError, StorageError
 from lanspread_peer.model.limits import MAX_OPEN_STAGING_FILES, MIB
 from lanspread_peer.model.manifest import FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.storage import beneath
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.scratch import clear_scratch
 from lanspread_peer.storage.staging import Staging
@@ -25,6 +26,11 @@ FILES = {
     "data/small": b"small",
     "version.ini": b"1",
 }
+
+
+def _files_in(staging: Staging) -> set[str]:
+    root = _staged(staging)
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
 def _write_all(staging: Staging, manifest: Manifest, files: dict[str, bytes]) -> None:
@@ -57,9 +63,38 @@ def _staged(staging: Staging) -> Path:
 
 
 def test_files_have_their_size_and_take_no_room_before_they_have_bytes(staging: Staging) -> None:
-    sizes = {path: (_staged(staging) / path).stat().st_size for path in FILES}
-    assert sizes == {path: len(content) for path, content in FILES.items()}
+    sizes = {path: (_staged(staging) / path).stat().st_size for path in _files_in(staging)}
+    assert sizes == {"big.eti": len(FILES["big.eti"]), "data/deep/empty": 0}
     assert (_staged(staging) / "big.eti").stat().st_blocks == 0
+
+
+def test_a_file_of_one_chunk_is_there_when_that_came(staging: Staging) -> None:
+    manifest = manifest_of(FILES)
+    (chunk,) = manifest.chunks_of("data/small")
+    assert "data/small" not in _files_in(staging)
+    staging.write_chunk(chunk, memoryview(b"small"))
+    assert (_staged(staging) / "data/small").read_bytes() == b"small"
+
+
+def test_the_name_of_a_file_that_is_made_late_is_synced_before_it_is_recorded(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = manifest_of(FILES)
+    synced: list[str] = []
+    real_sync_folder = beneath.sync_folder
+
+    def sync_folder(root: Path, path: str) -> None:
+        synced.append(path)
+        real_sync_folder(root, path)
+
+    monkeypatch.setattr(beneath, "sync_folder", sync_folder)
+    staging.write_chunk(manifest.chunk(0), chunk_data(manifest, FILES, 0))
+    staging.record()
+    synced.clear()
+    (chunk,) = manifest.chunks_of("data/small")
+    staging.write_chunk(chunk, memoryview(b"small"))
+    staging.record()
+    assert synced == [f"{staging.folder}/files/data"]
 
 
 def test_right_chunks_in_any_order_make_the_files(staging: Staging) -> None:
@@ -201,7 +236,8 @@ def test_a_link_swapped_into_staging_never_gets_a_byte(
     (chunk,) = manifest.chunks_of("data/small")
     place = game_dir.root / staging.folder / linked
     aside = tmp_path / "aside"
-    place.rename(aside)
+    if place.exists():
+        place.rename(aside)
     outside = tmp_path / "outside"
     make_files(outside, {"files/data/small": b"12345", "data/small": b"12345", "small": b"12345"})
     place.symlink_to(outside / "small" if linked.endswith("small") else outside)
@@ -240,7 +276,7 @@ def test_files_that_cannot_be_made_are_made_by_a_later_call(
     refused: list[int] = []
 
     def ftruncate(descriptor: int, size: int) -> None:
-        if size == len(b"small") and not refused:
+        if size == len(FILES["big.eti"]) and not refused:
             refused.append(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real_ftruncate(descriptor, size)

@@ -289,8 +289,8 @@ def test_any_stops_cost_only_what_was_not_recorded(game_dir: GameDir) -> None:
 
 
 def test_preparing_can_be_stopped_and_goes_on_later(game_dir: GameDir) -> None:
-    files = {f"file{number}": b"x" for number in range(5)}
-    manifest = manifest_of({**files, "version.ini": b"20240229"})
+    files = {f"file{number}": bytes(MIB) for number in range(5)}
+    manifest = manifest_of({**files, "version.ini": b""})
     staging = Staging.create(game_dir, staged_for(manifest), manifest)
     asked = 0
 
