@@ -1,31 +1,77 @@
-"""Noticing changes below the game folder, coalesced; the periodic rescan finds what this misses."""
+"""Noticing changes below the game folder, coalesced; the periodic rescan finds what this misses.
 
-from collections.abc import AsyncGenerator
+The games are watched, each with all that is in it, and never our own folder beside them: a download
+writes there all the time, and the system tells of each write. Which games there are is looked up
+now and then.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from watchfiles import Change, awatch
 
 from lanspread_peer.model.errors import StorageError
+from lanspread_peer.runtime.tasks import run_in_thread
+from lanspread_peer.storage.game_dir import OWN_FOLDER
 
 # A copy in progress makes changes all the time; a survey each second is enough to follow it.
 _SETTLE_MS = 1000
-_OWN_FOLDER = ".lanspread"
+# A game that is new is noticed after so long.
+_LOOK_MS = 1000
 _INSTALLED_FOLDER = "local"
 
 
 async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
     """Yields after each burst of changes that may matter; raises StorageError."""
     try:
-        async for _ in awatch(
-            root, watch_filter=_Relevant(root), debounce=_SETTLE_MS, recursive=True
-        ):
-            yield
+        games = await run_in_thread(_games_in, root)
+        is_news = False
+        while True:
+            async with aclosing(_changes_of(root, games)) as looks:
+                async for has_changed in looks:
+                    # New games are watched by now, so that no change goes unseen.
+                    if has_changed or is_news:
+                        is_news = False
+                        yield
+                    if await run_in_thread(_games_in, root) != games:
+                        break
+            games, is_news = await run_in_thread(_games_in, root), True
     except (OSError, RuntimeError) as error:
         raise StorageError(f"cannot watch {root}: {error}", path=str(root)) from error
 
 
+async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool, None]:
+    """Whether something changed in these, now and then; ends when one of them is gone."""
+    watch = awatch(
+        *games,
+        watch_filter=_Relevant(root),
+        debounce=_SETTLE_MS,
+        rust_timeout=_LOOK_MS,
+        yield_on_timeout=True,
+        recursive=True,
+    )
+    async with aclosing(watch) as bursts:
+        with suppress(FileNotFoundError):
+            async for changes in bursts:
+                yield bool(changes)
+                # What has its name afterwards is another folder, which nobody watches.
+                if any(kind is Change.deleted and path in games for kind, path in changes):
+                    return
+
+
+def _games_in(root: Path) -> frozenset[str]:
+    with os.scandir(root) as entries:
+        return frozenset(
+            entry.path
+            for entry in entries
+            if entry.name != OWN_FOLDER and entry.is_dir(follow_symlinks=False)
+        )
+
+
 class _Relevant:
-    """Leaves out our own folder and installed content, where games write all the time."""
+    """Leaves out installed content, where games write all the time."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -35,7 +81,5 @@ class _Relevant:
             parts = Path(path).relative_to(self._root).parts
         except ValueError:
             return True
-        is_own = parts[:1] == (_OWN_FOLDER,)
         # The folder itself appearing or vanishing is what "installed" means, so that counts.
-        is_installed = len(parts) > 2 and parts[1].casefold() == _INSTALLED_FOLDER
-        return not (is_own or is_installed)
+        return not (len(parts) > 2 and parts[1].casefold() == _INSTALLED_FOLDER)

@@ -1,14 +1,17 @@
 """Watching the game folder: what a game writes while it is played wakes nobody up."""
 
 import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from itertools import count
 from pathlib import Path
 
 import pytest
 from watchfiles import Change
 
 from lanspread_peer.model.errors import StorageError
-from lanspread_peer.runtime.watch import _Relevant, wait_for_changes
+from lanspread_peer.runtime.watch import _games_in, _Relevant, wait_for_changes
 
 
 @pytest.mark.parametrize(
@@ -22,23 +25,46 @@ from lanspread_peer.runtime.watch import _Relevant, wait_for_changes
         ("aoe2/local/save.dat", False),
         ("aoe2/Local/a/b", False),
         ("aoe2/data/local/x", True),
-        (".lanspread", False),
-        (".lanspread/staging/x/files/a", False),
     ],
 )
 def test_only_what_may_change_a_game_matters(path: str, matters: bool) -> None:
     assert _Relevant(Path("/games"))(Change.modified, f"/games/{path}") is matters
 
 
-async def test_a_new_file_is_noticed(tmp_path: Path) -> None:
+async def test_a_new_game_is_noticed_and_what_comes_into_it(tmp_path: Path) -> None:
+    names = count()
     async with aclosing(wait_for_changes(tmp_path)) as changes:
-        waiting = asyncio.ensure_future(anext(changes))
-        async with asyncio.timeout(20):
-            while not waiting.done():
-                # The watch begins a moment later than it is asked for.
-                (tmp_path / "file").write_bytes(b"x")
-                await asyncio.wait({waiting}, timeout=0.05)
-        await waiting
+        await noticed(changes, lambda: (tmp_path / f"game{next(names)}").mkdir())
+        await noticed(changes, (tmp_path / "game0" / "file").touch)
+
+
+async def test_a_game_that_was_removed_and_made_again_is_watched(tmp_path: Path) -> None:
+    game = tmp_path / "aoe2"
+    game.mkdir()
+    async with aclosing(wait_for_changes(tmp_path)) as changes:
+        await noticed(changes, (game / "file").touch)
+        shutil.rmtree(game)
+        game.mkdir()
+        # The first may tell of the removal itself, and of what came before it.
+        for _ in range(3):
+            await noticed(changes, (game / "file").touch)
+
+
+async def test_our_own_folder_is_not_watched(tmp_path: Path) -> None:
+    (tmp_path / ".lanspread").mkdir()
+    (tmp_path / "aoe2").mkdir()
+    (tmp_path / "file").touch()
+    assert _games_in(tmp_path) == {str(tmp_path / "aoe2")}
+
+
+async def noticed(changes: AsyncGenerator[None, None], change: Callable[[], object]) -> None:
+    """A change is noticed; it is made again and again, as the watch may begin a moment later."""
+    waiting = asyncio.ensure_future(anext(changes))
+    async with asyncio.timeout(20):
+        while not waiting.done():
+            change()
+            await asyncio.wait({waiting}, timeout=0.05)
+    await waiting
 
 
 async def test_a_folder_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
