@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from lanspread_peer.model.errors import CannotBind, ConnectionLost
 from lanspread_peer.model.limits import KIB, MIB
 from lanspread_peer.model.peer import Address, is_link_local_v6
+from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.udp_segments import (
     DatagramReceiver,
     SocketAddress,
@@ -92,6 +93,7 @@ class UdpSocket:
 
     def _configure(self) -> None:
         self._socket.setblocking(False)
+        mark_as_background(self._socket)
         if self.family == socket.AF_INET6:
             self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
