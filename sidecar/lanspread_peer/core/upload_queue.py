@@ -23,9 +23,9 @@ from lanspread_peer.model.limits import (
     UPLOAD_SLICE_BYTES,
 )
 
-# By so many slots another must be ahead before one of his is taken away.
+# By so many slots another must be ahead before one of his is taken away; an address by half of
+# all.
 _PEER_LEAD = 2
-_ADDRESS_LEAD = MAX_UPLOADS // 2
 _SLOW_SLICE_S = UPLOAD_SLICE_BYTES / MIN_SOURCE_BYTES_PER_SECOND
 # When our own line is what is slow, all are, and most must get to the end of their chunks.
 _SLOW_PERIOD_S = 1.0
@@ -49,10 +49,14 @@ class _Pace:
 
 
 class UploadQueue:
-    """The uploads that run, and those that wait."""
+    """The uploads that run, and those that wait.
 
-    def __init__(self, max_queued: int) -> None:
+    `slots` may be changed at any time; what runs beyond it may end.
+    """
+
+    def __init__(self, max_queued: int, slots: int = MAX_UPLOADS) -> None:
         self._max_queued = max_queued
+        self.slots = slots
         self._running: dict[Upload, _Pace] = {}
         self._waiting: dict[Upload, None] = {}
         self._slow_again_at = 0.0
@@ -74,7 +78,7 @@ class UploadQueue:
 
     def next(self) -> Upload | None:
         """Who gets a slot now, or None; it counts as running until it is removed."""
-        if len(self._running) >= MAX_UPLOADS or not self._waiting:
+        if len(self._running) >= self.slots or not self._waiting:
             return None
         upload = self._neediest()
         del self._waiting[upload]
@@ -86,6 +90,10 @@ class UploadQueue:
         pace = self._running[upload]
         pace.slices += 1
         pace.began_at = now
+
+    def rested(self, upload: Upload) -> None:
+        """A running upload waits for our own rate limit, so its reader is not slow."""
+        self._running[upload].began_at = math.inf
 
     def remove(self, upload: Upload) -> None:
         """A request is over, or nobody waits for it any more."""
@@ -107,7 +115,7 @@ class UploadQueue:
         if peers[victim.peer_id] - peers[neediest.peer_id] >= _PEER_LEAD:
             return victim
         victim = max(self._running, key=lambda one: hosts[one.host])
-        if hosts[victim.host] - hosts[neediest.host] >= _ADDRESS_LEAD:
+        if hosts[victim.host] - hosts[neediest.host] >= max(_PEER_LEAD, self.slots // 2):
             return victim
         richer = [one for one in self._running if peers[one.peer_id] > peers[neediest.peer_id]]
         return self._slow_one(richer, now=now)
@@ -121,7 +129,7 @@ class UploadQueue:
         return min(slow, key=lambda one: self._running[one].slices)
 
     def _has_place(self, upload: Upload) -> bool:
-        if len(self._running) < MAX_UPLOADS:
+        if len(self._running) < self.slots:
             return True
         waiting_of_peer = self._peers(self._waiting)[upload.peer_id]
         waiting_at_host = self._hosts(self._waiting)[upload.host]

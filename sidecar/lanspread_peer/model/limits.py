@@ -134,7 +134,11 @@ MAX_UNAUTHENTICATED_BULK_CONNECTIONS = 32
 BULK_IDLE_TIMEOUT_S = 30.0
 
 # Transfers.
+# Uploads at once, unless the settings say otherwise: as many as one downloader has requests out.
 MAX_UPLOADS = 12
+# When so many share the lowest rate, each gets a part of it every 3.2 s: before its reader takes
+# the wait for STALL_TIMEOUT_S of silence.
+MAX_UPLOAD_SLOTS = 32
 # Two per peer keep its pipe full over a round trip; eight waiting peers are as many as get their
 # turn before their answer would be late.
 MAX_QUEUED_UPLOADS = 16
@@ -169,6 +173,11 @@ MAX_RETRY_COUNT = 3
 # Slower than any link of our days: with a chunk of 4 MiB it takes a minute. Such a source is left
 # behind, unless what it holds is nowhere else.
 MIN_SOURCE_BYTES_PER_SECOND = 64 * KIB
+# What a rate limit may be: at least so much that a lone downloader takes us neither for gone nor
+# for a crawling source, and that what a source may have sent unread is taken in half of
+# STALL_TIMEOUT_S; at most more than any network has, and far from where numbers end.
+MIN_RATE_LIMIT_BYTES_PER_SECOND = 512 * KIB
+MAX_RATE_LIMIT_BYTES_PER_SECOND = 1024 * 1024 * MIB
 
 # Liars. One lie may be a bad disk; a second is a habit. Two bad disks behind one router happen, a
 # third and a fourth are one person under many ids.
@@ -202,6 +211,9 @@ LOCK_STALE_S = 30.0
 # Hashes are written down this often, so that little is hashed again after a kill.
 INDEX_BATCH_BYTES = 1024 * MIB
 INDEX_BATCH_FILES = 1000
+
+# A day: who waits longer for a source has forgotten the download.
+MAX_PATIENCE_S = 86_400.0
 
 # The event ring holds the state events of a long evening and still fits any PC.
 MAX_EVENT_RING_BYTES = 16 * MIB

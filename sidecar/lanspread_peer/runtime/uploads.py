@@ -53,8 +53,9 @@ class Waiting(Protocol):
 class Slot:
     """The right to send, as long as the reader takes what is sent."""
 
-    def __init__(self, on_slice: Callable[[], None]) -> None:
+    def __init__(self, on_slice: Callable[[], None], on_rest: Callable[[], None]) -> None:
         self._on_slice = on_slice
+        self._on_rest = on_rest
         self.granted = asyncio.Event()
         self.limit = asyncio.timeout(None)
         self.is_taken_back = False
@@ -81,16 +82,23 @@ class Slot:
         """The holder has given it back."""
         self._is_over = True
 
+    def rest(self) -> None:
+        """The holder waits for our own rate limit; no time counts until it calls `keep`."""
+        self._on_rest()
+        if not self.is_taken_back:
+            self._end_in(None)
+
     def take_back(self) -> None:
         """Another one needs the slot."""
         if self._is_used and not self.is_taken_back:
             self._end_in(0.0)
         self.is_taken_back = True
 
-    def _end_in(self, seconds: float) -> None:
+    def _end_in(self, seconds: float | None) -> None:
         # Once it has run out, the holder is on its way out, however long it takes.
         if not self.limit.expired():
-            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
+            now = asyncio.get_running_loop().time()
+            self.limit.reschedule(None if seconds is None else now + seconds)
 
 
 class UploadSlots:
@@ -100,6 +108,11 @@ class UploadSlots:
         self._queue = UploadQueue(max_queued)
         self._slots: dict[Upload, Slot] = {}
         self._check: asyncio.TimerHandle | None = None
+
+    def set_slots(self, slots: int) -> None:
+        """So many at once from now on; what runs beyond them comes to its end."""
+        self._queue.slots = slots
+        self._grant()
 
     @asynccontextmanager
     async def slot(
@@ -118,7 +131,9 @@ class UploadSlots:
         upload = Upload(connection.peer_id, connection.address.host, monotonic_s())
         if not self._queue.add(upload, goes_on=goes_on):
             raise Busy(BUSY_RETRY_MS)
-        slot = self._slots[upload] = Slot(lambda: self._slice_began(upload))
+        slot = self._slots[upload] = Slot(
+            lambda: self._slice_began(upload), lambda: self._queue.rested(upload)
+        )
         self._grant()
         try:
             if not slot.granted.is_set():

@@ -42,6 +42,42 @@ class Party:
         return running
 
 
+def test_more_slots_count_at_once_and_fewer_as_soon_as_some_are_free() -> None:
+    party = Party()
+    running = party.fill(1, MAX_UPLOADS)
+    waiting = [party.ask(1), party.ask(1)]
+    party.queue.slots = MAX_UPLOADS + 1
+    assert party.grant() == waiting[:1]
+    party.queue.slots = 1
+    for upload in running:
+        party.queue.remove(upload)
+        assert party.grant() == []
+    assert waiting[0] is not None
+    party.queue.remove(waiting[0])
+    assert party.grant() == waiting[1:]
+
+
+def test_with_a_single_slot_nobody_loses_it_to_another_one() -> None:
+    party = Party()
+    party.queue.slots = 1
+    party.fill(1, 1)
+    assert party.ask(2, THERE)
+    assert party.queue.overdue(now=UPLOAD_FAIR_WAIT_S) is None
+
+
+def test_who_waits_for_our_own_limit_is_not_slow() -> None:
+    party = Party()
+    party.queue.slots = 2
+    running = [*party.fill(1, 1), *party.fill(3, 1, THERE)]
+    assert party.ask(2, at=0.0)
+    for upload in running:
+        party.queue.slice_began(upload, now=0.0)
+        party.queue.rested(upload)
+    assert party.queue.overdue(now=10 * SLOW_SLICE_S) is None
+    party.queue.slice_began(running[1], now=0.0)
+    assert party.queue.overdue(now=10 * SLOW_SLICE_S) is running[1]
+
+
 def test_a_peer_alone_uses_every_slot_and_one_more_waits() -> None:
     party = Party()
     running = party.fill(1, MAX_UPLOADS)

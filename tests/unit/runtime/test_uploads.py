@@ -216,8 +216,59 @@ async def dawdle(slots: UploadSlots, number: int) -> None:
             await asyncio.Event().wait()
 
 
+async def test_no_time_counts_while_the_holder_waits_for_our_own_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD_SLICE_TIMEOUT_S", 0.01)
+    slots = UploadSlots()
+    async with slots.slot(caller(1), asked()) as slot:
+        slot.rest()
+        assert slot.limit.when() is None
+
+    async def dawdle_after_a_rest() -> None:
+        async with slots.slot(caller(1), asked()) as slot:
+            slot.rest()
+            slot.keep()
+            await asyncio.Event().wait()
+
+    with pytest.raises(Stalled):
+        await dawdle_after_a_rest()
+
+
+async def test_a_slot_is_taken_back_from_a_holder_that_waits_for_our_own_limit() -> None:
+    slot = uploads.Slot(lambda: None, lambda: None)
+
+    async def wait_for_the_limit() -> None:
+        async with slot.limit:
+            slot.begin()
+            slot.rest()
+            slot.take_back()
+            slot.rest()
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await wait_for_the_limit()
+
+
+async def test_more_slots_are_given_at_once_to_those_who_wait() -> None:
+    slots = UploadSlots()
+    slots.set_slots(1)
+
+    async def one_more() -> bool:
+        async with slots.slot(caller(1), asked()):
+            return True
+
+    async with AsyncExitStack() as held:
+        await hold(held, slots, 1)
+        waiting = asyncio.ensure_future(one_more())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        slots.set_slots(2)
+        assert await waiting
+
+
 async def test_a_slot_may_be_taken_back_before_its_holder_began() -> None:
-    slot = uploads.Slot(lambda: None)
+    slot = uploads.Slot(lambda: None, lambda: None)
     slot.take_back()
     slot.take_back()
 
