@@ -347,6 +347,22 @@ SABOTAGES = (
         (f"{UNIT}/transport/test_quic_admission.py",),
     ),
     Sabotage(
+        "uploads are faster than their limit",
+        f"{PACKAGE}/runtime/peer_server.py",
+        "await self._limit.wait(count)",
+        "pass",
+        (
+            "tests/integration/test_rate_limits_and_settings.py::test_a_limited_transfer_is_not_faster_than_its_rate",
+        ),
+    ),
+    Sabotage(
+        "a rate limit of zero is taken",
+        f"{PACKAGE}/model/live_settings.py",
+        "if not MIN_RATE_LIMIT_BYTES_PER_SECOND <= rate <= MAX_RATE_LIMIT_BYTES_PER_SECOND:",
+        "if rate > MAX_RATE_LIMIT_BYTES_PER_SECOND:",
+        (f"{UNIT}/model/test_live_settings.py",),
+    ),
+    Sabotage(
         "a run may have any number of bytes",
         f"{PACKAGE}/runtime/bulk_server.py",
         "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",

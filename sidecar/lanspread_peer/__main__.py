@@ -8,8 +8,6 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import asyncio
-import getpass
-import platform
 import sys
 import tomllib
 from collections.abc import Callable
@@ -23,8 +21,7 @@ from lanspread_peer import __version__
 from lanspread_peer.control.healthcheck import is_serving
 from lanspread_peer.control.process import ExitCode, exit_code_of, serve
 from lanspread_peer.model import errors
-from lanspread_peer.model.config import DEFAULT_PATIENCE_S, Settings
-from lanspread_peer.model.limits import MAX_NAME_BYTES
+from lanspread_peer.model.config import Settings
 from lanspread_peer.model.peer import parse_ip
 from lanspread_peer.runtime.indexing import IndexLine, index_games
 from lanspread_peer.runtime.logs import configure_logs
@@ -116,23 +113,23 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
 @click.option(
     "--state-dir", default=_STATE_DIR, show_default=True, help="Where key and index are kept."
 )
-@click.option("--name", default=lambda: _default_name(), help="Shown to others; USER@HOST.")
+@click.option("--name", help="Shown to others; default what was set before, else USER@HOST.")
 @click.option("--bind", default="", help="An own address; nothing leaves by another one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="UDP port; default 26789, else any.")
 @click.option("--listen", default="", help="Where front ends connect: 127.0.0.1:PORT, unix:/PATH.")
 @click.option("--peer", multiple=True, metavar="HOST:PORT", help="A peer to connect to.")
 @click.option("--no-mdns", is_flag=True, help="Neither announce nor look for others.")
-@click.option("--patience-s", type=float, default=DEFAULT_PATIENCE_S, hidden=True)
+@click.option("--patience-s", type=float, hidden=True)
 def serve_command(
     game_dir: str,
     state_dir: str,
-    name: str,
+    name: str | None,
     bind: str,
     port: int | None,
     listen: str,
     peer: tuple[str, ...],
     no_mdns: bool,
-    patience_s: float,
+    patience_s: float | None,
 ) -> None:
     """Run the sidecar until it is told to end."""
     try:
@@ -172,16 +169,6 @@ def index_command(game_dir: str, state_dir: str) -> None:
 def healthcheck_command(state_dir: str) -> None:
     """Exit with 0 when the sidecar of this state folder serves."""
     sys.exit(ExitCode.CLEAN if is_serving(Path(state_dir)) else ExitCode.CRASH)
-
-
-def _default_name() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # As in a container that runs under a number.
-        user = "player"
-    name = f"{user}@{platform.node()}".encode("ascii", "replace")[:MAX_NAME_BYTES]
-    return name.decode("ascii")
 
 
 def _show_line(line: IndexLine) -> None:

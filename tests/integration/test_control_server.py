@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc.error_details_pb2 import BadRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -20,6 +21,7 @@ from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_peer.control.server import SERVICE, ControlServer
 from lanspread_peer.model.errors import CannotBind
 from lanspread_peer.model.limits import MAX_CONTROL_MESSAGE_BYTES, MAX_HEALTH_WATCHERS
+from lanspread_peer.model.live_settings import ChosenSettings
 from support.control import (
     AUTH,
     TOKEN,
@@ -178,6 +180,16 @@ async def test_wrong_fields_come_with_their_name_and_reason(
         "name": stub.DeleteStaging(pb.DeleteStagingRequest(), metadata=AUTH),
         "peer_id": stub.BlockPeer(pb.BlockPeerRequest(peer_id="../etc"), metadata=AUTH),
         "game_dir": stub.SetGameDir(pb.SetGameDirRequest(), metadata=AUTH),
+        "update_mask": stub.UpdateSettings(
+            pb.UpdateSettingsRequest(update_mask=FieldMask(paths=["*"])), metadata=AUTH
+        ),
+        # One that is right does not change beside one that is wrong.
+        "upload_bytes_per_second": stub.UpdateSettings(
+            pb.UpdateSettingsRequest(
+                settings=types_pb2.Settings(upload_bytes_per_second=0, upload_slots=3)
+            ),
+            metadata=AUTH,
+        ),
     }
     for field, call in calls.items():
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -189,6 +201,7 @@ async def test_wrong_fields_come_with_their_name_and_reason(
         bad_request = BadRequest()
         assert rpc_status.from_call(caught.value).details[1].Unpack(bad_request)
         assert bad_request.field_violations[0].field == field
+    assert sidecar.chosen == ChosenSettings()
 
 
 async def test_errors_of_the_sidecar_come_with_their_reason_and_values(
@@ -297,6 +310,14 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
         pb.UnblockPeerRequest(peer_id=added.peer.id), metadata=AUTH, timeout=5
     )
     assert unblocked.peer == added.peer
+    updated = await stub.UpdateSettings(
+        pb.UpdateSettingsRequest(settings=types_pb2.Settings(upload_slots=3)),
+        metadata=AUTH,
+        timeout=5,
+    )
+    settings = await stub.GetSettings(pb.GetSettingsRequest(), metadata=AUTH, timeout=5)
+    assert settings.settings == updated.settings
+    assert (settings.settings.upload_slots, settings.settings.name) == (3, "me")
     status = await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
     assert (status.status.peer_count, status.status.counters.received_bytes) == (1, 7)
     await stub.Shutdown(pb.ShutdownRequest(), metadata=AUTH, timeout=5)

@@ -15,6 +15,7 @@ from lanspread_peer.model.limits import (
     MAX_REQUEST_BYTES,
     MAX_UPLOADS,
 )
+from lanspread_peer.model.live_settings import ChosenSettings
 from lanspread_peer.runtime import library, peer_server
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport import quic_stream
@@ -306,12 +307,10 @@ async def until_served(connection: Connection, request: Message) -> bytes:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_whole_file_leaves_others_their_turn(
-    party: Party, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload_queue, "MAX_UPLOADS", 1)
+async def test_a_whole_file_leaves_others_their_turn(party: Party) -> None:
     files = {**make_game(1), "huge.bin": bytes(12 * MIB)}
     sidecar = await party.start("server", {AOE2: files})
+    await sidecar.update_settings(ChosenSettings(upload_slots=1), frozenset({"upload_slots"}))
     greedy, modest = [await (await party.hostile()).dial(address_of(sidecar)) for _ in range(2)]
     content_id = content_of(sidecar)
     whole = greedy.open_stream()

@@ -30,9 +30,11 @@ from lanspread_peer.model.events import (
     DownloadPaused,
     DownloadProgressed,
     DownloadResumed,
+    SettingsChanged,
 )
 from lanspread_peer.model.game import Description, Title, Variant
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
+from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import FileEntry, Manifest, Totals
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.model.peer import Address, PeerState, PeerStatus, split_host_port
@@ -125,6 +127,7 @@ class MemorySidecar:
         self.asked_for_shutdown = False
         self.game_dir = ""
         self.left_behind: list[FoundStaging] = []
+        self.chosen = ChosenSettings()
         self._downloads: dict[DownloadId, DownloadStatus] = {}
 
     async def set_game_dir(self, path: str) -> None:
@@ -202,6 +205,14 @@ class MemorySidecar:
 
     async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
         return self._set_blocked(peer_id, blocked=False)
+
+    def settings(self) -> LiveSettings:
+        return self.chosen.in_effect("me")
+
+    async def update_settings(self, to: ChosenSettings, names: frozenset[str]) -> LiveSettings:
+        self.chosen = self.chosen.changed(to, names)
+        self.events.emit(SettingsChanged(self.settings()))
+        return self.settings()
 
     def status(self) -> SidecarStatus:
         addresses = (Address("127.0.0.1", 26789),)

@@ -9,6 +9,7 @@ from typing import Protocol
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
+from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
@@ -89,6 +90,14 @@ class Sidecar(Protocol):
 
     async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
         """Undo `block_peer`; raises StorageError."""
+        ...
+
+    def settings(self) -> LiveSettings:
+        """Those that are in effect."""
+        ...
+
+    async def update_settings(self, to: ChosenSettings, names: frozenset[str]) -> LiveSettings:
+        """Take the fields with these names from `to`; raises StorageError."""
         ...
 
     def status(self) -> SidecarStatus: ...

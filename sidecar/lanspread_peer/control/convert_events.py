@@ -12,6 +12,7 @@ from lanspread_peer.control.convert import (
     to_totals,
     to_variant,
 )
+from lanspread_peer.control.convert_settings import to_settings
 from lanspread_peer.model.download import DownloadStatus
 from lanspread_peer.model.events import (
     DownloadBegan,
@@ -34,6 +35,7 @@ from lanspread_peer.model.events import (
     PeerLost,
     ScanFinished,
     ScanProgressed,
+    SettingsChanged,
     Warned,
 )
 from lanspread_peer.model.game import Title
@@ -78,7 +80,7 @@ def to_event(event: Event) -> events_pb2.WatchEventsResponse:
             return _of_peers(event)
         case GamesUpdated() | GotGameFiles() | NoPeersHaveGame():
             return _of_games(event)
-        case ScanProgressed() | ScanFinished() | GameDirChanged() | Warned():
+        case ScanProgressed() | ScanFinished() | GameDirChanged() | SettingsChanged() | Warned():
             return _of_sidecar(event)
         case _:
             return _of_download(event)
@@ -160,7 +162,7 @@ def _of_games(
 
 
 def _of_sidecar(
-    event: ScanProgressed | ScanFinished | GameDirChanged | Warned,
+    event: ScanProgressed | ScanFinished | GameDirChanged | SettingsChanged | Warned,
 ) -> events_pb2.WatchEventsResponse:
     match event:
         case ScanProgressed():
@@ -179,6 +181,9 @@ def _of_sidecar(
         case GameDirChanged():
             changed = events_pb2.GameDirChanged(game_dir=encodable(event.game_dir))
             return _Response(game_dir_changed=changed)
+        case SettingsChanged():
+            settings = events_pb2.SettingsChanged(settings=to_settings(event.settings))
+            return _Response(settings_changed=settings)
         case Warned():
             warning = events_pb2.Warning(code=event.code, message=encodable(event.message))
             return _Response(warning=warning)

@@ -23,6 +23,7 @@ from lanspread_peer.control.convert import (
     to_totals,
 )
 from lanspread_peer.control.convert_events import to_response, to_snapshot_item
+from lanspread_peer.control.convert_settings import changed_names, chosen_settings, to_settings
 from lanspread_peer.control.paging import page_of, parse_token
 from lanspread_peer.control.status import Context, answering
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
@@ -214,6 +215,21 @@ class Servicer(PeerServiceServicer):
     ) -> pb.UnblockPeerResponse:
         status = await self._sidecar.unblock_peer(parse_peer_id(request.peer_id))
         return pb.UnblockPeerResponse(peer=to_peer(status))
+
+    @answering
+    async def GetSettings(
+        self, _request: pb.GetSettingsRequest, _context: Context
+    ) -> pb.GetSettingsResponse:
+        return pb.GetSettingsResponse(settings=to_settings(self._sidecar.settings()))
+
+    @answering
+    async def UpdateSettings(
+        self, request: pb.UpdateSettingsRequest, _context: Context
+    ) -> pb.UpdateSettingsResponse:
+        settings = await self._sidecar.update_settings(
+            chosen_settings(request.settings), changed_names(request)
+        )
+        return pb.UpdateSettingsResponse(settings=to_settings(settings))
 
     @answering
     async def GetStatus(

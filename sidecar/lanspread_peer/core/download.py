@@ -50,14 +50,14 @@ class Download:
     """Starts QUEUED; every change of state that the table does not have raises ValueError.
 
     `reused_bytes` is what an earlier launch is known to have left; `start` tells it exactly.
-    `patience_s` is how long it waits without a source before it should fail.
+    `patience_s` is how long it waits without a source before it should fail; it may be changed.
     """
 
     def __init__(
         self, total_bytes: int, *, reused_bytes: int = 0, patience_s: float, now: float
     ) -> None:
         self._total_bytes = total_bytes
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._state = DownloadState.QUEUED
         self._error: DownloadFailed | None = None
         self._waiting_since: float | None = None
@@ -78,7 +78,7 @@ class Download:
     @property
     def patience_deadline(self) -> float | None:
         """When the wait for a source has been long enough; None while it does not wait."""
-        return None if self._waiting_since is None else self._waiting_since + self._patience_s
+        return None if self._waiting_since is None else self._waiting_since + self.patience_s
 
     def is_out_of_patience(self, *, now: float) -> bool:
         """Whether it waited so long that the caller should let it fail."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lanspread_peer.model.download import DownloadStatus
 from lanspread_peer.model.game import Title, Variant
 from lanspread_peer.model.ids import GameId, PeerId
+from lanspread_peer.model.live_settings import LiveSettings
 from lanspread_peer.model.manifest import Totals
 from lanspread_peer.model.peer import PeerStatus
 
@@ -149,6 +150,13 @@ class GameDirChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """Other live settings are in effect."""
+
+    settings: LiveSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something a person should know; `code` is UPPER_SNAKE."""
 
@@ -183,6 +191,7 @@ StateEvent = (
     | PeerLost
     | ScanFinished
     | GameDirChanged
+    | SettingsChanged
     | Warned
 )
 Event = StateEvent | LevelEvent

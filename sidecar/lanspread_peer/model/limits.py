@@ -136,8 +136,8 @@ BULK_IDLE_TIMEOUT_S = 30.0
 # Transfers.
 # Uploads at once, unless the settings say otherwise: as many as one downloader has requests out.
 MAX_UPLOADS = 12
-# When so many share the lowest rate, each gets a part of it every 3.2 s: before its reader takes
-# the wait for STALL_TIMEOUT_S of silence.
+# When so many share a limited rate, each has a part of it every 0.8 s: with the next part known
+# before one is sent, and after UPLOAD_QUEUE_TIMEOUT_S, still before STALL_TIMEOUT_S of silence.
 MAX_UPLOAD_SLOTS = 32
 # Two per peer keep its pipe full over a round trip; eight waiting peers are as many as get their
 # turn before their answer would be late.

@@ -9,6 +9,7 @@ from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.identity import TLS, Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.neighbourhood import Neighbourhood
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.transport.tls_caller import TlsCaller
 from lanspread_peer.transport.tls_client import TlsClient
@@ -32,6 +33,7 @@ class Bulk:
         bind: str,
         library: Library,
         slots: UploadSlots,
+        limit: RateLimit,
         counters: RunningCounters,
         offences: Offences,
     ) -> "Bulk":
@@ -52,7 +54,7 @@ class Bulk:
             bind=bind,
             port=neighbourhood.port,
             key=identity.private_key,
-            on_request=BulkServer(library, callers, slots, counters).answer,
+            on_request=BulkServer(library, callers, slots, limit, counters).answer,
             offences=offences,
         )
         neighbourhood.bulk_port = server.port

@@ -18,6 +18,7 @@ from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.link import Proven
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.storage import beneath
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.transport.tls_client import TlsClient, TlsPeer
@@ -49,11 +50,13 @@ class BulkCarrier:
         self,
         client: TlsClient,
         by_messages: ChunkFetcher,
+        limit: RateLimit,
         said_by: Callable[[PeerId], Proven | None],
         emit: Callable[[Event], None],
     ) -> None:
         self._client = client
         self._by_messages = by_messages
+        self._limit = limit
         self._said_by = said_by
         self._emit = emit
         self._routes: dict[PeerId, _Route] = {}
@@ -76,7 +79,7 @@ class BulkCarrier:
     ) -> bool:
         """Whether the peer could be reached."""
         try:
-            await _fetch(route, target, asked, reports)
+            await _fetch(route, target, asked, reports, self._limit)
         except (errors.SourceUnavailable, errors.PeerProtocolError, TimeoutError) as error:
             if isinstance(error, _ANSWERS) or route.works:
                 # It has to show anew that it works; what was asked is for the planner to decide.
@@ -119,21 +122,23 @@ class BulkCarrier:
             self._emit(Warned("BULK_UNREACHABLE", detail))
 
 
-async def _fetch(route: _Route, target: Target, asked: Assignment, reports: Reports) -> None:
+async def _fetch(
+    route: _Route, target: Target, asked: Assignment, reports: Reports, limit: RateLimit
+) -> None:
     request = messages.GetChunks(
         content_id=target.content_id, first=asked.chunks.start, count=len(asked.chunks)
     )
     chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
-    taking = _Taking(target, chunks, reports)
+    taking = _Taking(target, chunks, reports, limit)
     is_over = False
     try:
-        async with asyncio.timeout(None if route.works else _REACHED_WITHIN_S) as limit:
+        async with asyncio.timeout(None if route.works else _REACHED_WITHIN_S) as patience:
 
             def on_bytes(count: int) -> None:
                 route.works = True
                 # Late word of what was cut must not touch a limit that is gone.
-                if not is_over and not limit.expired():
-                    limit.reschedule(None)
+                if not is_over and not patience.expired():
+                    patience.reschedule(None)
                 reports.on_bytes(count)
 
             await route.peer.fetch(request, taking.take, on_bytes)
@@ -144,8 +149,11 @@ async def _fetch(route: _Route, target: Target, asked: Assignment, reports: Repo
 class _Taking:
     """Takes a run in a worker thread: each chunk is written only when it is right."""
 
-    def __init__(self, target: Target, chunks: list[Chunk], reports: Reports) -> None:
+    def __init__(
+        self, target: Target, chunks: list[Chunk], reports: Reports, limit: RateLimit
+    ) -> None:
         self._target = target
+        self._limit = limit
         self._chunks = chunks
         self._reports = reports
         self._loop = asyncio.get_running_loop()
@@ -161,11 +169,19 @@ class _Taking:
             with beneath.keeping_folders():
                 for chunk in self._chunks:
                     data = buffer[: chunk.length]
-                    reader.read_into(data)
+                    self._read(reader, data)
                     self._target.staging.write_chunk(chunk, data)
                     self._note(chunk)
         finally:
             self._tell()
+
+    def _read(self, reader: DataReader, data: memoryview) -> None:
+        while data:
+            count = self._limit.part_bytes(len(data))
+            # Not for long, and who gave up meanwhile has cut the line.
+            self._limit.wait_in_thread(count)
+            reader.read_into(data[:count])
+            data = data[count:]
 
     def _note(self, chunk: Chunk) -> None:
         # Small ones are told together: each time wakes the loop.

@@ -14,6 +14,7 @@ from lanspread_peer.model.manifest import Chunk
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.served_file import served_slices
@@ -30,11 +31,13 @@ class BulkServer:
         library: Library,
         callers: Callers[TlsCaller],
         slots: UploadSlots,
+        limit: RateLimit,
         counters: RunningCounters,
     ) -> None:
         self._library = library
         self._callers = callers
         self._slots = slots
+        self._limit = limit
         self._counters = counters
 
     async def answer(self, caller: TlsCaller, request: Message) -> None:
@@ -55,12 +58,14 @@ class BulkServer:
         length = sum(chunk.length for chunk in run)
         try:
             async with self._slots.slot(caller, caller) as slot:
-                await caller.send_data(length, self._slices(game, run, slot))
+                await caller.send_data(length, self._slices(caller, game, run, slot))
         except errors.Stale:
             self._library.request_rescan()
             raise
 
-    def _slices(self, game: IndexedGame, run: list[Chunk], slot: Slot) -> Iterator[bytes]:
+    def _slices(
+        self, caller: TlsCaller, game: IndexedGame, run: list[Chunk], slot: Slot
+    ) -> Iterator[bytes]:
         loop = asyncio.get_running_loop()
 
         def slice_begins(size: int) -> None:
@@ -70,8 +75,16 @@ class BulkServer:
         # A generator, whose body runs in the thread that sends.
         def read() -> Iterator[bytes]:
             for data in served_slices(game.found.game_dir, game, slices_of(run)):
-                loop.call_soon_threadsafe(slice_begins, len(data))
-                yield data
+                start = 0
+                while start < len(data):
+                    count = self._limit.part_bytes(len(data) - start)
+                    if self._limit.is_on:
+                        loop.call_soon_threadsafe(slot.rest)
+                        if not self._limit.wait_in_thread(count, lambda: caller.is_closed):
+                            raise errors.ConnectionLost("the caller is gone")
+                    loop.call_soon_threadsafe(slice_begins, count)
+                    yield data[start : start + count]
+                    start += count
 
         return read()
 

@@ -10,9 +10,14 @@ from contextlib import aclosing, asynccontextmanager
 
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import MAX_REQUEST_BUFFERS
+from lanspread_peer.model.limits import (
+    MAX_REQUEST_BUFFERS,
+    QUIC_ANSWER_WINDOW_BYTES,
+    STALL_TIMEOUT_S,
+)
 from lanspread_peer.model.manifest import Chunk, FileEntry
 from lanspread_peer.runtime.carrier import Reports, Target
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.storage.staging import Staging
@@ -27,15 +32,18 @@ _NO_BUFFER_RETRY_MS = 100
 class ChunkFetcher:
     """Fetches for all downloads of one sidecar."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit = limit
         self._buffers = asyncio.Semaphore(MAX_REQUEST_BUFFERS)
+        self._requests = 0
 
     async def fetch(
         self, connection: Connection, target: Target, asked: Assignment, reports: Reports
     ) -> None:
         """See Carrier.
 
-        Busy comes when all buffers are in use, as waiting would look like the source's silence.
+        Busy comes when all buffers are in use, or the rate limit carries no more requests, as
+        waiting would look like the source's silence.
         """
         chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
         writing = _Writing(target.staging, reports)
@@ -44,7 +52,7 @@ class ChunkFetcher:
             aclosing(pieces_of(connection, _request_for(chunks, target))) as pieces,
         ):
             try:
-                rest = _Rest(_reported(pieces, reports))
+                rest = _Rest(_reported(self._limit.pieces(pieces), reports))
                 for chunk in chunks:
                     if rest.size < chunk.length:
                         # Nothing has to wait for what is still to come.
@@ -60,10 +68,14 @@ class ChunkFetcher:
     @asynccontextmanager
     async def buffer(self) -> AsyncIterator[None]:
         """Hold the memory of one request, whatever transport brings it; raises Busy."""
-        if self._buffers.locked():
+        if self._buffers.locked() or self._requests >= _most_requests(self._limit):
             raise errors.Busy(_NO_BUFFER_RETRY_MS)
-        async with self._buffers:
-            yield
+        self._requests += 1
+        try:
+            async with self._buffers:
+                yield
+        finally:
+            self._requests -= 1
 
     async def fetch_file(
         self,
@@ -76,7 +88,7 @@ class ChunkFetcher:
         request = GetGameFileData(content_id=target.content_id, relative_path=entry.path)
         chunks = target.manifest.chunks_of(entry.path)
         async with self._buffers, aclosing(pieces_of(connection, request)) as pieces:
-            rest = _Rest(pieces)
+            rest = _Rest(self._limit.pieces(pieces))
             for chunk in chunks:
                 try:
                     async with asyncio.timeout(_CHUNK_OF_FILE_TIMEOUT_S):
@@ -86,6 +98,14 @@ class ChunkFetcher:
                 await run_in_thread(target.staging.write_chunk, chunk, filling.finish())
                 on_chunk(chunk)
             await rest.require_end()
+
+
+def _most_requests(limit: RateLimit) -> int:
+    """So many that each has its window's worth of the rate before the source takes us for gone."""
+    rate = limit.bytes_per_second
+    if rate is None:
+        return MAX_REQUEST_BUFFERS
+    return max(1, int(rate * STALL_TIMEOUT_S / 2) // QUIC_ANSWER_WINDOW_BYTES)
 
 
 def _request_for(chunks: list[Chunk], target: Target) -> GetChunks | GetGameFileChunk:

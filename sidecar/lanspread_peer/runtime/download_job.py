@@ -94,7 +94,7 @@ class DownloadJob:
         self._download = Download(
             accepted.total_bytes,
             reused_bytes=accepted.done_bytes,
-            patience_s=surroundings.patience_s,
+            patience_s=surroundings.patience_s(),
             now=monotonic_s(),
         )
         if accepted.staged.state is StagedState.PAUSED:
@@ -118,6 +118,10 @@ class DownloadJob:
     @property
     def request_id(self) -> str:
         return self._staged.request_id
+
+    def set_patience(self, patience_s: float) -> None:
+        """Wait so long for a source, a wait that has begun included."""
+        self._download.patience_s = patience_s
 
     @property
     def is_over(self) -> bool:

@@ -50,7 +50,7 @@ class Surroundings:
     index: Index
     network: Network
     emit: Callable[[Event], None]
-    patience_s: float
+    patience_s: Callable[[], float]
 
 
 class DownloadRun:

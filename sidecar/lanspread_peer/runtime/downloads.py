@@ -117,6 +117,11 @@ class Downloads:
         await job.resume()
         return job.status()
 
+    def set_patience(self, patience_s: float) -> None:
+        """Let every download wait so long for a source."""
+        for job in self._jobs:
+            job.set_patience(patience_s)
+
     def status(self, download_id: DownloadId) -> DownloadStatus:
         """Where it stands; raises DownloadNotFound."""
         return _status_of(self._entry(download_id))

@@ -13,9 +13,9 @@ from lanspread_peer.wire.messages import PROTOCOL_VERSION, Feature, Hello, Hello
 QUIC, TLS = "quic", "tls"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """Made at start, never changed."""
+    """Made at start; only its name may change, which those hear who connect from then on."""
 
     peer_id: PeerId
     instance: InstanceId

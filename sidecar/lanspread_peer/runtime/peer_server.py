@@ -32,6 +32,7 @@ from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.logs import LogOnce
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
 from lanspread_peer.storage.hasher import IndexedGame
@@ -67,12 +68,18 @@ class PeerServer:
     """Answers one request per stream; `serve` is the transport's stream handler."""
 
     def __init__(
-        self, library: Library, askers: Askers, slots: UploadSlots, counters: RunningCounters
+        self,
+        library: Library,
+        askers: Askers,
+        slots: UploadSlots,
+        limit: RateLimit,
+        counters: RunningCounters,
     ) -> None:
         self._library = library
         self._askers = askers
         self._counters = counters
         self._slots = slots
+        self._limit = limit
         # Apart, so that whoever wants to begin need not wait for those who are at it.
         self._manifest_slots = UploadSlots()
         # A change is told to all peers at once, and all of them ask at once.
@@ -221,9 +228,7 @@ class PeerServer:
         async with self._slots.slot(connection, stream) as slot:
             for ranges in slices_of(run):
                 slot.keep()
-                data = await self._library.read_served(game, ranges)
-                await stream.send(data)
-                self._counters.sent_bytes += len(data)
+                await self._send_data(stream, slot, await self._library.read_served(game, ranges))
         await stream.send(b"", end=True)
 
     async def _send_range(
@@ -243,14 +248,25 @@ class PeerServer:
                 data = await run_in_thread(
                     served.read, offset, min(UPLOAD_SLICE_BYTES, end - offset)
                 )
-                await stream.send(data)
-                self._counters.sent_bytes += len(data)
+                await self._send_data(stream, slot, data)
                 offset += len(data)
             # FIN says that these are the bytes that were hashed, so it waits for this last look.
             if not await run_in_thread(served.is_unchanged):
                 raise errors.Stale("the file changed while it was sent")
         finally:
             served.close()
+
+    async def _send_data(self, stream: Stream, slot: Slot, data: bytes) -> None:
+        start = 0
+        while start < len(data):
+            count = self._limit.part_bytes(len(data) - start)
+            if self._limit.is_on:
+                slot.rest()
+                await self._limit.wait(count)
+                slot.keep()
+            await stream.send(data[start : start + count])
+            self._counters.sent_bytes += count
+            start += count
 
     def _offered(self, content_id: str) -> IndexedGame:
         game = self._library.by_content(ContentId(content_id))

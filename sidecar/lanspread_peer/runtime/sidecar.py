@@ -20,6 +20,7 @@ from lanspread_peer.model.download import DownloadRequest, DownloadStatus, Stage
 from lanspread_peer.model.events import GameDirChanged, Warned
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
+from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
@@ -29,6 +30,7 @@ from lanspread_peer.runtime.bulk_carrier import BulkCarrier
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.current_settings import CurrentSettings
 from lanspread_peer.runtime.download_run import Surroundings, tell_set_aside
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
@@ -40,6 +42,7 @@ from lanspread_peer.runtime.lock_keeping import keep_locks
 from lanspread_peer.runtime.loop_delay import LoopDelay
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.peer_server import PeerServer
+from lanspread_peer.runtime.rate_limits import RateLimits
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
 from lanspread_peer.runtime.uploads import UploadSlots
@@ -65,6 +68,8 @@ class Sidecar:
         self._loop_delay = LoopDelay()
         self._peers = PeerDb()
         self._liars = Liars()
+        self._slots = UploadSlots()
+        self._limits = RateLimits()
         self.offences = Offences()
         self._shutdown = asyncio.Event()
         self._cleanup = AsyncExitStack()
@@ -186,12 +191,18 @@ class Sidecar:
     async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
         return await self._neighbourhood.unblock(peer_id)
 
+    def settings(self) -> LiveSettings:
+        return self._current.value
+
+    async def update_settings(self, to: ChosenSettings, names: frozenset[str]) -> LiveSettings:
+        return await self._current.change(to, names)
+
     def status(self) -> SidecarStatus:
         return SidecarStatus(
             version=__version__,
             peer_id=self._identity.peer_id,
             instance_id=self._instance,
-            name=self._settings.name,
+            name=self._identity.name,
             game_dir=str(self._library.game_dir.root),
             state_dir=str(self._state_dir),
             addresses=self._neighbourhood.addresses,
@@ -208,8 +219,10 @@ class Sidecar:
         node_key = await asyncio.to_thread(load_or_create_key, self._state_dir)
         if node_key.was_replaced:
             self.events.emit(Warned("PEER_ID_REPLACED", "the node key was not usable here"))
+        given = ChosenSettings(name=self._settings.name, patience_seconds=self._settings.patience_s)
+        self._current = await CurrentSettings.load(self._state_dir, given, self.events.emit)
         self._identity = Identity(
-            node_key.peer_id, self._instance, self._settings.name, node_key.private_key
+            node_key.peer_id, self._instance, self._current.value.name, node_key.private_key
         )
         index = await asyncio.to_thread(Index, self._state_dir)
         self._cleanup.callback(index.close)
@@ -228,8 +241,9 @@ class Sidecar:
             emit=self.events.emit,
             on_titles=self._titles_changed,
         )
-        slots = UploadSlots()
-        server = PeerServer(self._library, self._neighbourhood, slots, self._counters)
+        server = PeerServer(
+            self._library, self._neighbourhood, self._slots, self._limits.uploads, self._counters
+        )
         # After the neighbourhood, as peers that are left on the way out change titles.
         self._cleanup.callback(self._titles.close)
         self._neighbourhood.listen(server.serve, self.offences)
@@ -239,12 +253,14 @@ class Sidecar:
             neighbourhood=self._neighbourhood,
             bind=self._settings.bind,
             library=self._library,
-            slots=slots,
+            slots=self._slots,
+            limit=self._limits.uploads,
             counters=self._counters,
             offences=self.offences,
         )
         self._cleanup.push_async_callback(bulk.close)
         self._open_downloads(index, bulk)
+        self._current.apply_with(self._apply_settings)
         self._cleanup.push_async_callback(self._library.close)
         self._cleanup.push_async_callback(self._downloads.close)
         await self._library.open(game_dir)
@@ -294,17 +310,26 @@ class Sidecar:
             emit=self.events.emit,
             liars=self._liars,
         )
-        links = self._neighbourhood.links
-        carrier = BulkCarrier(bulk.client, ChunkFetcher(), links.current, self.events.emit)
+        links, limit = self._neighbourhood.links, self._limits.downloads
+        carrier = BulkCarrier(
+            bulk.client, ChunkFetcher(limit), limit, links.current, self.events.emit
+        )
         network = Network(self._peers, links, carrier, self._counters, self._liars)
         surroundings = Surroundings(
             library=self._library,
             index=index,
             network=network,
             emit=self.events.emit,
-            patience_s=self._settings.patience_s,
+            patience_s=lambda: self._current.value.patience_seconds,
         )
         self._downloads = Downloads(self._questions, self._titles, surroundings)
+
+    def _apply_settings(self, settings: LiveSettings) -> None:
+        self._limits.uploads.set_rate(settings.upload_bytes_per_second)
+        self._limits.downloads.set_rate(settings.download_bytes_per_second)
+        self._slots.set_slots(settings.upload_slots)
+        self._downloads.set_patience(settings.patience_seconds)
+        self._identity.name = settings.name
 
     def _library_changed(self, keys: frozenset[GameKey]) -> None:
         self._titles.changed(keys)

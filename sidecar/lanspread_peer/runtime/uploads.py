@@ -84,6 +84,8 @@ class Slot:
 
     def rest(self) -> None:
         """The holder waits for our own rate limit; no time counts until it calls `keep`."""
+        if self._is_over:
+            return
         self._on_rest()
         if not self.is_taken_back:
             self._end_in(None)

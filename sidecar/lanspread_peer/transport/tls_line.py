@@ -15,6 +15,7 @@ from threading import Lock
 from lanspread_peer.model.errors import ConnectionLost, Stalled
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB
+from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.tls_session import TlsSession
 
 # Of the loop, which must not be held long; a request or an answer to it fits many times.
@@ -28,6 +29,7 @@ class TlsLine:
 
     def __init__(self, connected: socket.socket, session: TlsSession) -> None:
         connected.setblocking(False)
+        mark_as_background(connected)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
         self._session = session

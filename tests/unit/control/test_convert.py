@@ -27,10 +27,12 @@ from lanspread_peer.model.events import (
     PeerLost,
     ScanFinished,
     ScanProgressed,
+    SettingsChanged,
     Warned,
 )
 from lanspread_peer.model.game import Description, LocalGame, LocalState, Title
 from lanspread_peer.model.ids import GameId
+from lanspread_peer.model.live_settings import LiveSettings
 from lanspread_peer.model.manifest import Totals
 from lanspread_peer.model.peer import PeerState, PeerStatus
 from lanspread_peer.model.version import Version
@@ -66,6 +68,7 @@ EVENTS: list[tuple[Event, str]] = [
     (ScanProgressed(GAME, 5, 10, 0.5), "scan_progress"),
     (ScanFinished(4, 10), "scan_finished"),
     (GameDirChanged("/games"), "game_dir_changed"),
+    (SettingsChanged(LiveSettings(1, 2, 3, 4.0, "me")), "settings_changed"),
     (Warned("UNSAFE_GAME", "colliding names"), "warning"),
 ]
 

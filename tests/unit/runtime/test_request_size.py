@@ -7,6 +7,7 @@ from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.peer_server import Askers, PeerServer
+from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire.codec import decode_answer
@@ -42,7 +43,9 @@ class _Caller:
 async def test_a_request_that_never_ends_is_refused_at_its_limit() -> None:
     stream = _EndlessStream()
     # It is refused before anybody looks at games or callers.
-    server = PeerServer(cast(Library, None), cast(Askers, None), UploadSlots(), RunningCounters())
+    server = PeerServer(
+        cast(Library, None), cast(Askers, None), UploadSlots(), RateLimit(), RunningCounters()
+    )
     caller = _Caller()
     await server.serve(cast(Connection, caller), cast(Stream, stream))
     assert stream.given <= MAX_REQUEST_BYTES + _PIECE

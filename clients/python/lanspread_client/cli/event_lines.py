@@ -51,6 +51,10 @@ def _hashing(content: Any) -> str:
     return f"{content.game_id}: {size(content.hashed_bytes)} of {size(content.total_bytes)}"
 
 
+def _settings(content: Any) -> str:
+    return ", ".join(f"{field.name} {value}" for field, value in content.settings.ListFields())
+
+
 _FACTS: dict[str, Callable[[Any], str]] = {
     "snapshot_item": _item,
     "games_updated": _games,
@@ -71,5 +75,6 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "scan_progress": _hashing,
     "scan_finished": lambda content: f"{content.game_count} games",
     "game_dir_changed": lambda content: str(content.game_dir),
+    "settings_changed": _settings,
     "warning": lambda content: f"{content.code}: {content.message}",
 }

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lanspread.peer.v1 import types_pb2 as lanspread_dot_peer_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elanspread/peer/v1/events.proto\x12\x11lanspread.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlanspread/peer/v1/types.proto\"\xc7\x0c\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x38\n\rsnapshot_item\x18\n \x01(\x0b\x32\x1f.lanspread.peer.v1.SnapshotItemH\x00\x12@\n\x11snapshot_complete\x18\x0b \x01(\x0b\x32#.lanspread.peer.v1.SnapshotCompleteH\x00\x12\x31\n\theartbeat\x18\x0c \x01(\x0b\x32\x1c.lanspread.peer.v1.HeartbeatH\x00\x12\x38\n\rgames_updated\x18\x14 \x01(\x0b\x32\x1f.lanspread.peer.v1.GamesUpdatedH\x00\x12\x39\n\x0egot_game_files\x18\x15 \x01(\x0b\x32\x1f.lanspread.peer.v1.GotGameFilesH\x00\x12@\n\x12no_peers_have_game\x18\x16 \x01(\x0b\x32\".lanspread.peer.v1.NoPeersHaveGameH\x00\x12N\n\x19\x64ownload_game_files_begin\x18\x1e \x01(\x0b\x32).lanspread.peer.v1.DownloadGameFilesBeginH\x00\x12T\n\x1c\x64ownload_game_files_progress\x18\x1f \x01(\x0b\x32,.lanspread.peer.v1.DownloadGameFilesProgressH\x00\x12R\n\x1b\x64ownload_game_files_waiting\x18  \x01(\x0b\x32+.lanspread.peer.v1.DownloadGameFilesWaitingH\x00\x12R\n\x1b\x64ownload_game_files_resumed\x18! \x01(\x0b\x32+.lanspread.peer.v1.DownloadGameFilesResumedH\x00\x12T\n\x1c\x64ownload_game_files_finished\x18\" \x01(\x0b\x32,.lanspread.peer.v1.DownloadGameFilesFinishedH\x00\x12P\n\x1a\x64ownload_game_files_failed\x18# \x01(\x0b\x32*.lanspread.peer.v1.DownloadGameFilesFailedH\x00\x12V\n\x1d\x64ownload_game_files_cancelled\x18$ \x01(\x0b\x32-.lanspread.peer.v1.DownloadGameFilesCancelledH\x00\x12P\n\x1a\x64ownload_game_files_paused\x18% \x01(\x0b\x32*.lanspread.peer.v1.DownloadGameFilesPausedH\x00\x12<\n\x0fpeer_discovered\x18( \x01(\x0b\x32!.lanspread.peer.v1.PeerDiscoveredH\x00\x12:\n\x0epeer_connected\x18) \x01(\x0b\x32 .lanspread.peer.v1.PeerConnectedH\x00\x12\x30\n\tpeer_lost\x18* \x01(\x0b\x32\x1b.lanspread.peer.v1.PeerLostH\x00\x12\x41\n\x12peer_count_updated\x18+ \x01(\x0b\x32#.lanspread.peer.v1.PeerCountUpdatedH\x00\x12\x38\n\rscan_progress\x18\x32 \x01(\x0b\x32\x1f.lanspread.peer.v1.ScanProgressH\x00\x12\x38\n\rscan_finished\x18\x33 \x01(\x0b\x32\x1f.lanspread.peer.v1.ScanFinishedH\x00\x12=\n\x10game_dir_changed\x18\x34 \x01(\x0b\x32!.lanspread.peer.v1.GameDirChangedH\x00\x12-\n\x07warning\x18< \x01(\x0b\x32\x1a.lanspread.peer.v1.WarningH\x00\x42\x07\n\x05\x65vent\"\x99\x01\n\x0cSnapshotItem\x12\'\n\x04game\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.GameH\x00\x12\'\n\x04peer\x18\x02 \x01(\x0b\x32\x17.lanspread.peer.v1.PeerH\x00\x12/\n\x08\x64ownload\x18\x03 \x01(\x0b\x32\x1b.lanspread.peer.v1.DownloadH\x00\x42\x06\n\x04item\"\'\n\x10SnapshotComplete\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\"\x0b\n\tHeartbeat\"P\n\x0cGamesUpdated\x12&\n\x05games\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Game\x12\x18\n\x10removed_game_ids\x18\x02 \x03(\t\"x\n\x0cGotGameFiles\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12,\n\x08variants\x18\x02 \x03(\x0b\x32\x1a.lanspread.peer.v1.Variant\x12)\n\x06totals\x18\x03 \x01(\x0b\x32\x19.lanspread.peer.v1.Totals\"\"\n\x0fNoPeersHaveGame\x12\x0f\n\x07game_id\x18\x01 \x01(\t\"G\n\x16\x44ownloadGameFilesBegin\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"J\n\x19\x44ownloadGameFilesProgress\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"I\n\x18\x44ownloadGameFilesWaiting\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"I\n\x18\x44ownloadGameFilesResumed\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"H\n\x17\x44ownloadGameFilesPaused\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"J\n\x19\x44ownloadGameFilesFinished\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"H\n\x17\x44ownloadGameFilesFailed\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"K\n\x1a\x44ownloadGameFilesCancelled\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"7\n\x0ePeerDiscovered\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"6\n\rPeerConnected\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"9\n\x08PeerLost\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"!\n\x10PeerCountUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"t\n\x0cScanProgress\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x14\n\x0chashed_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\x12\x18\n\x0b\x65ta_seconds\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_eta_seconds\"8\n\x0cScanFinished\x12\x12\n\ngame_count\x18\x01 \x01(\r\x12\x14\n\x0chashed_bytes\x18\x02 \x01(\x04\"\"\n\x0eGameDirChanged\x12\x10\n\x08game_dir\x18\x01 \x01(\t\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elanspread/peer/v1/events.proto\x12\x11lanspread.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlanspread/peer/v1/types.proto\"\x87\r\n\x13WatchEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x38\n\rsnapshot_item\x18\n \x01(\x0b\x32\x1f.lanspread.peer.v1.SnapshotItemH\x00\x12@\n\x11snapshot_complete\x18\x0b \x01(\x0b\x32#.lanspread.peer.v1.SnapshotCompleteH\x00\x12\x31\n\theartbeat\x18\x0c \x01(\x0b\x32\x1c.lanspread.peer.v1.HeartbeatH\x00\x12\x38\n\rgames_updated\x18\x14 \x01(\x0b\x32\x1f.lanspread.peer.v1.GamesUpdatedH\x00\x12\x39\n\x0egot_game_files\x18\x15 \x01(\x0b\x32\x1f.lanspread.peer.v1.GotGameFilesH\x00\x12@\n\x12no_peers_have_game\x18\x16 \x01(\x0b\x32\".lanspread.peer.v1.NoPeersHaveGameH\x00\x12N\n\x19\x64ownload_game_files_begin\x18\x1e \x01(\x0b\x32).lanspread.peer.v1.DownloadGameFilesBeginH\x00\x12T\n\x1c\x64ownload_game_files_progress\x18\x1f \x01(\x0b\x32,.lanspread.peer.v1.DownloadGameFilesProgressH\x00\x12R\n\x1b\x64ownload_game_files_waiting\x18  \x01(\x0b\x32+.lanspread.peer.v1.DownloadGameFilesWaitingH\x00\x12R\n\x1b\x64ownload_game_files_resumed\x18! \x01(\x0b\x32+.lanspread.peer.v1.DownloadGameFilesResumedH\x00\x12T\n\x1c\x64ownload_game_files_finished\x18\" \x01(\x0b\x32,.lanspread.peer.v1.DownloadGameFilesFinishedH\x00\x12P\n\x1a\x64ownload_game_files_failed\x18# \x01(\x0b\x32*.lanspread.peer.v1.DownloadGameFilesFailedH\x00\x12V\n\x1d\x64ownload_game_files_cancelled\x18$ \x01(\x0b\x32-.lanspread.peer.v1.DownloadGameFilesCancelledH\x00\x12P\n\x1a\x64ownload_game_files_paused\x18% \x01(\x0b\x32*.lanspread.peer.v1.DownloadGameFilesPausedH\x00\x12<\n\x0fpeer_discovered\x18( \x01(\x0b\x32!.lanspread.peer.v1.PeerDiscoveredH\x00\x12:\n\x0epeer_connected\x18) \x01(\x0b\x32 .lanspread.peer.v1.PeerConnectedH\x00\x12\x30\n\tpeer_lost\x18* \x01(\x0b\x32\x1b.lanspread.peer.v1.PeerLostH\x00\x12\x41\n\x12peer_count_updated\x18+ \x01(\x0b\x32#.lanspread.peer.v1.PeerCountUpdatedH\x00\x12\x38\n\rscan_progress\x18\x32 \x01(\x0b\x32\x1f.lanspread.peer.v1.ScanProgressH\x00\x12\x38\n\rscan_finished\x18\x33 \x01(\x0b\x32\x1f.lanspread.peer.v1.ScanFinishedH\x00\x12=\n\x10game_dir_changed\x18\x34 \x01(\x0b\x32!.lanspread.peer.v1.GameDirChangedH\x00\x12>\n\x10settings_changed\x18\x35 \x01(\x0b\x32\".lanspread.peer.v1.SettingsChangedH\x00\x12-\n\x07warning\x18< \x01(\x0b\x32\x1a.lanspread.peer.v1.WarningH\x00\x42\x07\n\x05\x65vent\"\x99\x01\n\x0cSnapshotItem\x12\'\n\x04game\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.GameH\x00\x12\'\n\x04peer\x18\x02 \x01(\x0b\x32\x17.lanspread.peer.v1.PeerH\x00\x12/\n\x08\x64ownload\x18\x03 \x01(\x0b\x32\x1b.lanspread.peer.v1.DownloadH\x00\x42\x06\n\x04item\"\'\n\x10SnapshotComplete\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\"\x0b\n\tHeartbeat\"P\n\x0cGamesUpdated\x12&\n\x05games\x18\x01 \x03(\x0b\x32\x17.lanspread.peer.v1.Game\x12\x18\n\x10removed_game_ids\x18\x02 \x03(\t\"x\n\x0cGotGameFiles\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12,\n\x08variants\x18\x02 \x03(\x0b\x32\x1a.lanspread.peer.v1.Variant\x12)\n\x06totals\x18\x03 \x01(\x0b\x32\x19.lanspread.peer.v1.Totals\"\"\n\x0fNoPeersHaveGame\x12\x0f\n\x07game_id\x18\x01 \x01(\t\"G\n\x16\x44ownloadGameFilesBegin\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"J\n\x19\x44ownloadGameFilesProgress\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"I\n\x18\x44ownloadGameFilesWaiting\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"I\n\x18\x44ownloadGameFilesResumed\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"H\n\x17\x44ownloadGameFilesPaused\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"J\n\x19\x44ownloadGameFilesFinished\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"H\n\x17\x44ownloadGameFilesFailed\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"K\n\x1a\x44ownloadGameFilesCancelled\x12-\n\x08\x64ownload\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Download\"7\n\x0ePeerDiscovered\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"6\n\rPeerConnected\x12%\n\x04peer\x18\x01 \x01(\x0b\x32\x17.lanspread.peer.v1.Peer\"9\n\x08PeerLost\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"!\n\x10PeerCountUpdated\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"t\n\x0cScanProgress\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x14\n\x0chashed_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\x12\x18\n\x0b\x65ta_seconds\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_eta_seconds\"8\n\x0cScanFinished\x12\x12\n\ngame_count\x18\x01 \x01(\r\x12\x14\n\x0chashed_bytes\x18\x02 \x01(\x04\"\"\n\x0eGameDirChanged\x12\x10\n\x08game_dir\x18\x01 \x01(\t\"@\n\x0fSettingsChanged\x12-\n\x08settings\x18\x01 \x01(\x0b\x32\x1b.lanspread.peer.v1.Settings\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,49 +34,51 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lanspread.peer.v1.events_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WATCHEVENTSRESPONSE']._serialized_start=118
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1725
-  _globals['_SNAPSHOTITEM']._serialized_start=1728
-  _globals['_SNAPSHOTITEM']._serialized_end=1881
-  _globals['_SNAPSHOTCOMPLETE']._serialized_start=1883
-  _globals['_SNAPSHOTCOMPLETE']._serialized_end=1922
-  _globals['_HEARTBEAT']._serialized_start=1924
-  _globals['_HEARTBEAT']._serialized_end=1935
-  _globals['_GAMESUPDATED']._serialized_start=1937
-  _globals['_GAMESUPDATED']._serialized_end=2017
-  _globals['_GOTGAMEFILES']._serialized_start=2019
-  _globals['_GOTGAMEFILES']._serialized_end=2139
-  _globals['_NOPEERSHAVEGAME']._serialized_start=2141
-  _globals['_NOPEERSHAVEGAME']._serialized_end=2175
-  _globals['_DOWNLOADGAMEFILESBEGIN']._serialized_start=2177
-  _globals['_DOWNLOADGAMEFILESBEGIN']._serialized_end=2248
-  _globals['_DOWNLOADGAMEFILESPROGRESS']._serialized_start=2250
-  _globals['_DOWNLOADGAMEFILESPROGRESS']._serialized_end=2324
-  _globals['_DOWNLOADGAMEFILESWAITING']._serialized_start=2326
-  _globals['_DOWNLOADGAMEFILESWAITING']._serialized_end=2399
-  _globals['_DOWNLOADGAMEFILESRESUMED']._serialized_start=2401
-  _globals['_DOWNLOADGAMEFILESRESUMED']._serialized_end=2474
-  _globals['_DOWNLOADGAMEFILESPAUSED']._serialized_start=2476
-  _globals['_DOWNLOADGAMEFILESPAUSED']._serialized_end=2548
-  _globals['_DOWNLOADGAMEFILESFINISHED']._serialized_start=2550
-  _globals['_DOWNLOADGAMEFILESFINISHED']._serialized_end=2624
-  _globals['_DOWNLOADGAMEFILESFAILED']._serialized_start=2626
-  _globals['_DOWNLOADGAMEFILESFAILED']._serialized_end=2698
-  _globals['_DOWNLOADGAMEFILESCANCELLED']._serialized_start=2700
-  _globals['_DOWNLOADGAMEFILESCANCELLED']._serialized_end=2775
-  _globals['_PEERDISCOVERED']._serialized_start=2777
-  _globals['_PEERDISCOVERED']._serialized_end=2832
-  _globals['_PEERCONNECTED']._serialized_start=2834
-  _globals['_PEERCONNECTED']._serialized_end=2888
-  _globals['_PEERLOST']._serialized_start=2890
-  _globals['_PEERLOST']._serialized_end=2947
-  _globals['_PEERCOUNTUPDATED']._serialized_start=2949
-  _globals['_PEERCOUNTUPDATED']._serialized_end=2982
-  _globals['_SCANPROGRESS']._serialized_start=2984
-  _globals['_SCANPROGRESS']._serialized_end=3100
-  _globals['_SCANFINISHED']._serialized_start=3102
-  _globals['_SCANFINISHED']._serialized_end=3158
-  _globals['_GAMEDIRCHANGED']._serialized_start=3160
-  _globals['_GAMEDIRCHANGED']._serialized_end=3194
-  _globals['_WARNING']._serialized_start=3196
-  _globals['_WARNING']._serialized_end=3236
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1789
+  _globals['_SNAPSHOTITEM']._serialized_start=1792
+  _globals['_SNAPSHOTITEM']._serialized_end=1945
+  _globals['_SNAPSHOTCOMPLETE']._serialized_start=1947
+  _globals['_SNAPSHOTCOMPLETE']._serialized_end=1986
+  _globals['_HEARTBEAT']._serialized_start=1988
+  _globals['_HEARTBEAT']._serialized_end=1999
+  _globals['_GAMESUPDATED']._serialized_start=2001
+  _globals['_GAMESUPDATED']._serialized_end=2081
+  _globals['_GOTGAMEFILES']._serialized_start=2083
+  _globals['_GOTGAMEFILES']._serialized_end=2203
+  _globals['_NOPEERSHAVEGAME']._serialized_start=2205
+  _globals['_NOPEERSHAVEGAME']._serialized_end=2239
+  _globals['_DOWNLOADGAMEFILESBEGIN']._serialized_start=2241
+  _globals['_DOWNLOADGAMEFILESBEGIN']._serialized_end=2312
+  _globals['_DOWNLOADGAMEFILESPROGRESS']._serialized_start=2314
+  _globals['_DOWNLOADGAMEFILESPROGRESS']._serialized_end=2388
+  _globals['_DOWNLOADGAMEFILESWAITING']._serialized_start=2390
+  _globals['_DOWNLOADGAMEFILESWAITING']._serialized_end=2463
+  _globals['_DOWNLOADGAMEFILESRESUMED']._serialized_start=2465
+  _globals['_DOWNLOADGAMEFILESRESUMED']._serialized_end=2538
+  _globals['_DOWNLOADGAMEFILESPAUSED']._serialized_start=2540
+  _globals['_DOWNLOADGAMEFILESPAUSED']._serialized_end=2612
+  _globals['_DOWNLOADGAMEFILESFINISHED']._serialized_start=2614
+  _globals['_DOWNLOADGAMEFILESFINISHED']._serialized_end=2688
+  _globals['_DOWNLOADGAMEFILESFAILED']._serialized_start=2690
+  _globals['_DOWNLOADGAMEFILESFAILED']._serialized_end=2762
+  _globals['_DOWNLOADGAMEFILESCANCELLED']._serialized_start=2764
+  _globals['_DOWNLOADGAMEFILESCANCELLED']._serialized_end=2839
+  _globals['_PEERDISCOVERED']._serialized_start=2841
+  _globals['_PEERDISCOVERED']._serialized_end=2896
+  _globals['_PEERCONNECTED']._serialized_start=2898
+  _globals['_PEERCONNECTED']._serialized_end=2952
+  _globals['_PEERLOST']._serialized_start=2954
+  _globals['_PEERLOST']._serialized_end=3011
+  _globals['_PEERCOUNTUPDATED']._serialized_start=3013
+  _globals['_PEERCOUNTUPDATED']._serialized_end=3046
+  _globals['_SCANPROGRESS']._serialized_start=3048
+  _globals['_SCANPROGRESS']._serialized_end=3164
+  _globals['_SCANFINISHED']._serialized_start=3166
+  _globals['_SCANFINISHED']._serialized_end=3222
+  _globals['_GAMEDIRCHANGED']._serialized_start=3224
+  _globals['_GAMEDIRCHANGED']._serialized_end=3258
+  _globals['_SETTINGSCHANGED']._serialized_start=3260
+  _globals['_SETTINGSCHANGED']._serialized_end=3324
+  _globals['_WARNING']._serialized_start=3326
+  _globals['_WARNING']._serialized_end=3366
 # @@protoc_insertion_point(module_scope)

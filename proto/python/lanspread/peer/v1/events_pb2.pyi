@@ -54,6 +54,7 @@ class WatchEventsResponse(_message.Message):
     SCAN_PROGRESS_FIELD_NUMBER: _builtins.int
     SCAN_FINISHED_FIELD_NUMBER: _builtins.int
     GAME_DIR_CHANGED_FIELD_NUMBER: _builtins.int
+    SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
     WARNING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number of this event; 0 for snapshot items, level-triggered events and heartbeats."""
@@ -148,6 +149,10 @@ class WatchEventsResponse(_message.Message):
         """The game folder was switched."""
 
     @_builtins.property
+    def settings_changed(self) -> Global___SettingsChanged:
+        """Other settings are in effect."""
+
+    @_builtins.property
     def warning(self) -> Global___Warning:
         """Something a person should know."""
 
@@ -178,13 +183,14 @@ class WatchEventsResponse(_message.Message):
         scan_progress: Global___ScanProgress | None = ...,
         scan_finished: Global___ScanFinished | None = ...,
         game_dir_changed: Global___GameDirChanged | None = ...,
+        settings_changed: Global___SettingsChanged | None = ...,
         warning: Global___Warning | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "download_game_files_paused", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "scan_progress", "scan_finished", "game_dir_changed", "warning"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "download_game_files_paused", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "scan_progress", "scan_finished", "game_dir_changed", "settings_changed", "warning"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -728,6 +734,30 @@ class GameDirChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GameDirChanged: _TypeAlias = GameDirChanged  # noqa: Y015
+
+@_typing.final
+class SettingsChanged(_message.Message):
+    """Other settings are in effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def settings(self) -> _types_pb2.Settings:
+        """All settings."""
+
+    def __init__(
+        self,
+        *,
+        settings: _types_pb2.Settings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingsChanged: _TypeAlias = SettingsChanged  # noqa: Y015
 
 @_typing.final
 class Warning(_message.Message):

@@ -120,6 +120,16 @@ class PeerServiceStub:
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.FromString,
                 _registered_method=True)
+        self.GetSettings = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/GetSettings',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSettings = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/UpdateSettings',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/GetStatus',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetStatusRequest.SerializeToString,
@@ -258,6 +268,20 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSettings(self, request, context):
+        """Tells the settings that are in effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSettings(self, request, context):
+        """Changes settings: at once, and for later launches too. When one value is wrong, none changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Tells about the sidecar itself.
         """
@@ -361,6 +385,16 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.UnblockPeer,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.SerializeToString,
+            ),
+            'GetSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSettings,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsResponse.SerializeToString,
+            ),
+            'UpdateSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSettings,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -815,6 +849,60 @@ class PeerService:
             '/lanspread.peer.v1.PeerService/UnblockPeer',
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerRequest.SerializeToString,
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UnblockPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/GetSettings',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.GetSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/UpdateSettings',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.UpdateSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

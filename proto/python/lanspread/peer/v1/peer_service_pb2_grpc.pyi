@@ -73,6 +73,10 @@ class PeerServiceStub:
     """
     UnblockPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.UnblockPeerRequest, _peer_service_pb2.UnblockPeerResponse]
     """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
+    GetSettings: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.GetSettingsRequest, _peer_service_pb2.GetSettingsResponse]
+    """Tells the settings that are in effect."""
+    UpdateSettings: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.UpdateSettingsRequest, _peer_service_pb2.UpdateSettingsResponse]
+    """Changes settings: at once, and for later launches too. When one value is wrong, none changes."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.GetStatusRequest, _peer_service_pb2.GetStatusResponse]
     """Tells about the sidecar itself."""
     Shutdown: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ShutdownRequest, _peer_service_pb2.ShutdownResponse]
@@ -124,6 +128,10 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """
     UnblockPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.UnblockPeerRequest, _peer_service_pb2.UnblockPeerResponse]  # type: ignore[assignment]
     """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
+    GetSettings: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.GetSettingsRequest, _peer_service_pb2.GetSettingsResponse]  # type: ignore[assignment]
+    """Tells the settings that are in effect."""
+    UpdateSettings: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.UpdateSettingsRequest, _peer_service_pb2.UpdateSettingsResponse]  # type: ignore[assignment]
+    """Changes settings: at once, and for later launches too. When one value is wrong, none changes."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.GetStatusRequest, _peer_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Tells about the sidecar itself."""
     Shutdown: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ShutdownRequest, _peer_service_pb2.ShutdownResponse]  # type: ignore[assignment]
@@ -268,6 +276,22 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.UnblockPeerResponse, _abc.Awaitable[_peer_service_pb2.UnblockPeerResponse]]:
         """Undoes BlockPeer. Nothing happens when the peer is not blocked."""
+
+    @_abc_1.abstractmethod
+    def GetSettings(
+        self,
+        request: _peer_service_pb2.GetSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.GetSettingsResponse, _abc.Awaitable[_peer_service_pb2.GetSettingsResponse]]:
+        """Tells the settings that are in effect."""
+
+    @_abc_1.abstractmethod
+    def UpdateSettings(
+        self,
+        request: _peer_service_pb2.UpdateSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.UpdateSettingsResponse, _abc.Awaitable[_peer_service_pb2.UpdateSettingsResponse]]:
+        """Changes settings: at once, and for later launches too. When one value is wrong, none changes."""
 
     @_abc_1.abstractmethod
     def GetStatus(

@@ -659,6 +659,65 @@ class Peer(_message.Message):
 Global___Peer: _TypeAlias = Peer  # noqa: Y015
 
 @_typing.final
+class Settings(_message.Message):
+    """What a front end may change while the sidecar runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    DOWNLOAD_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    UPLOAD_SLOTS_FIELD_NUMBER: _builtins.int
+    PATIENCE_SECONDS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    upload_bytes_per_second: _builtins.int
+    """Bytes of game files that are sent to all peers together, per second, 524288 at least; unset:
+    unlimited. Zero is refused.
+    """
+    download_bytes_per_second: _builtins.int
+    """The same for what is received."""
+    upload_slots: _builtins.int
+    """How many requests of peers for game files are served at once, 1 to 32."""
+    patience_seconds: _builtins.float
+    """Seconds that a download waits without a source before it fails, at most 86400."""
+    name: _builtins.str
+    """The name that others are shown, 64 bytes at most; they hear a new one when they connect."""
+    def __init__(
+        self,
+        *,
+        upload_bytes_per_second: _builtins.int | None = ...,
+        download_bytes_per_second: _builtins.int | None = ...,
+        upload_slots: _builtins.int | None = ...,
+        patience_seconds: _builtins.float | None = ...,
+        name: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_download_bytes_per_second", b"_download_bytes_per_second", "_name", b"_name", "_patience_seconds", b"_patience_seconds", "_upload_bytes_per_second", b"_upload_bytes_per_second", "_upload_slots", b"_upload_slots", "download_bytes_per_second", b"download_bytes_per_second", "name", b"name", "patience_seconds", b"patience_seconds", "upload_bytes_per_second", b"upload_bytes_per_second", "upload_slots", b"upload_slots"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_download_bytes_per_second", b"_download_bytes_per_second", "_name", b"_name", "_patience_seconds", b"_patience_seconds", "_upload_bytes_per_second", b"_upload_bytes_per_second", "_upload_slots", b"_upload_slots", "download_bytes_per_second", b"download_bytes_per_second", "name", b"name", "patience_seconds", b"patience_seconds", "upload_bytes_per_second", b"upload_bytes_per_second", "upload_slots", b"upload_slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__download_bytes_per_second: _TypeAlias = _typing.Literal["download_bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__download_bytes_per_second: _TypeAlias = _typing.Literal["_download_bytes_per_second", b"_download_bytes_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__patience_seconds: _TypeAlias = _typing.Literal["patience_seconds"]  # noqa: Y015
+    _WhichOneofArgType__patience_seconds: _TypeAlias = _typing.Literal["_patience_seconds", b"_patience_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__upload_bytes_per_second: _TypeAlias = _typing.Literal["upload_bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__upload_bytes_per_second: _TypeAlias = _typing.Literal["_upload_bytes_per_second", b"_upload_bytes_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__upload_slots: _TypeAlias = _typing.Literal["upload_slots"]  # noqa: Y015
+    _WhichOneofArgType__upload_slots: _TypeAlias = _typing.Literal["_upload_slots", b"_upload_slots"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__download_bytes_per_second) -> _WhichOneofReturnType__download_bytes_per_second | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience_seconds) -> _WhichOneofReturnType__patience_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upload_bytes_per_second) -> _WhichOneofReturnType__upload_bytes_per_second | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upload_slots) -> _WhichOneofReturnType__upload_slots | None: ...
+
+Global___Settings: _TypeAlias = Settings  # noqa: Y015
+
+@_typing.final
 class Counters(_message.Message):
     """Counters since the start of the sidecar."""
 
