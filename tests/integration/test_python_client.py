@@ -13,6 +13,7 @@ from lanspread_client import Client, LanspreadError, SyncClient
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
+from lanspread_peer.model.live_settings import ChosenSettings
 from support.control import TOKEN
 from support.cut_proxy import cut_proxy
 from support.memory_sidecar import INSTANCE, MemorySidecar, manifest_of, staging, title
@@ -95,6 +96,12 @@ async def test_every_call_has_a_method(client: Client, sidecar: MemorySidecar) -
     assert [each async for each in client.list_peers()] == [added]
     assert (await client.block_peer(added.id)).blocked
     assert not (await client.unblock_peer(added.id)).blocked
+    await client.update_settings(upload_bytes_per_second=10**6, upload_slots=3)
+    changed = await client.update_settings(upload_bytes_per_second=None, name="a")
+    assert changed == await client.get_settings()
+    assert sidecar.chosen == ChosenSettings(upload_slots=3, name="a")
+    with pytest.raises(LanspreadError, match="out of range"):
+        await client.update_settings(upload_slots=2**31)
     assert (await client.get_status()).instance_id == INSTANCE
     await client.shutdown()
     assert sidecar.asked_for_shutdown
@@ -124,6 +131,8 @@ async def test_every_call_has_a_blocking_method(
             assert list(client.list_peers()) == [added]
             assert client.block_peer(added.id).blocked
             assert not client.unblock_peer(added.id).blocked
+            changed = client.update_settings(upload_slots=3, name="a")
+            assert changed == client.get_settings()
             assert client.get_status().instance_id == INSTANCE
             client.shutdown()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
 
@@ -18,9 +18,11 @@ from lanspread_client.connection import (
     FINAL_STATES,
     SLOW_DEADLINE_S,
     Follower,
+    SettingsChanges,
     StreamPlace,
     Target,
     download_request,
+    settings_request,
     stream_ended,
     target_of,
 )
@@ -216,6 +218,22 @@ class Client:
         with typed_errors():
             answer = await self._stub.UnblockPeer(request, metadata=self._auth, timeout=DEADLINE_S)
         return answer.peer
+
+    async def get_settings(self) -> types_pb2.Settings:
+        """What is in effect; a rate limit that is unset is unlimited."""
+        request = pb.GetSettingsRequest()
+        with typed_errors():
+            answer = await self._stub.GetSettings(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.settings
+
+    async def update_settings(self, **changes: Unpack[SettingsChanges]) -> types_pb2.Settings:
+        """Change these for good, None back to the default; all that is in effect then."""
+        request = settings_request(changes)
+        with typed_errors():
+            answer = await self._stub.UpdateSettings(
+                request, metadata=self._auth, timeout=DEADLINE_S
+            )
+        return answer.settings
 
     async def get_status(self) -> types_pb2.Status:
         request = pb.GetStatusRequest()

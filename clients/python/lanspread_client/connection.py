@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from lanspread.peer.v1 import events_pb2, types_pb2
@@ -105,6 +107,27 @@ def download_request(
         selection=None if paths is None else pb.FileSelection(paths=paths),
         request_id=request_id or uuid.uuid4().hex,
     )
+
+
+class SettingsChanges(TypedDict, total=False):
+    """Settings to change; None goes back to the default, which for a rate limit is unlimited."""
+
+    upload_bytes_per_second: int | None
+    download_bytes_per_second: int | None
+    upload_slots: int | None
+    patience_seconds: float | None
+    name: str | None
+
+
+def settings_request(changes: SettingsChanges) -> pb.UpdateSettingsRequest:
+    """A request to change these; raises LanspreadError for what no message can say."""
+    try:
+        settings = types_pb2.Settings(**changes)
+        return pb.UpdateSettingsRequest(
+            settings=settings, update_mask=FieldMask(paths=list(changes))
+        )
+    except (TypeError, ValueError) as error:
+        raise LanspreadError("INVALID_FIELD", f"settings: {error}") from error
 
 
 class Follower:

@@ -19,6 +19,8 @@ from lanspread.peer.v1 import types_pb2
 from lanspread_client.cli import documents, render
 from lanspread_client.cli.event_lines import event_line
 from lanspread_client.cli.follow import get as follow_get
+from lanspread_client.cli.options import json_option as _json
+from lanspread_client.cli.settings import settings
 from lanspread_client.cli.text import plain
 from lanspread_client.errors import LanspreadError
 from lanspread_client.runtime_file import is_current, read_runtime_file
@@ -53,9 +55,6 @@ class _Program(click.Group):
             return super().invoke(ctx)
         except LanspreadError as error:
             raise _Failure(error) from error
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -297,6 +296,9 @@ def shutdown(state_dir: Path | None, *, as_json: bool) -> None:
         documents.write_document({"instance_id": found.instance_id, "ended": True})
     else:
         click.echo("The sidecar has ended.")
+
+
+main.add_command(settings)
 
 
 def _peer_id(client: SyncClient, text: str) -> str:

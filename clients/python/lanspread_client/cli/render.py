@@ -1,6 +1,7 @@
 """What people read: lists as tables, one thing as lines."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -123,6 +124,26 @@ def show_peers(peers: Iterable[types_pb2.Peer]) -> None:
     _print(table, "No peers were seen yet.")
 
 
+def show_settings(settings: types_pb2.Settings) -> None:
+    _print_facts(
+        {
+            "upload-limit": _limit(settings, "upload_bytes_per_second"),
+            "download-limit": _limit(settings, "download_bytes_per_second"),
+            "upload-slots": str(settings.upload_slots),
+            "patience": f"{settings.patience_seconds:g} s",
+            "name": settings.name,
+        }
+    )
+
+
+def _limit(
+    settings: types_pb2.Settings,
+    field: Literal["upload_bytes_per_second", "download_bytes_per_second"],
+) -> str:
+    rate: int = getattr(settings, field)
+    return f"{size(rate)}/s ({rate} bytes)" if settings.HasField(field) else "unlimited"
+
+
 def show_status(status: types_pb2.Status) -> None:
     counters = status.counters
     _print_facts(
@@ -179,4 +200,4 @@ def _print_facts(facts: dict[str, str]) -> None:
     console = open_console()
     for name, value in facts.items():
         if value:
-            console.print(Text(f"{name + ':':<14}{plain(value)}"), soft_wrap=True)
+            console.print(Text(f"{name + ':':<16}{plain(value)}"), soft_wrap=True)
