@@ -1,20 +1,34 @@
-"""Bulk sockets are marked, and the mark is on the packets that arrive."""
+"""All sockets between peers are marked, and the mark is on the packets that arrive."""
 
 import asyncio
+import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from lanspread_peer.transport import background_marking
 from lanspread_peer.transport.background_marking import LOWER_EFFORT, mark_as_background
 from lanspread_peer.transport.udp_socket import UdpSocket
+from support.party import Party, address_of, make_game, start_download, until, wait_sources
+from support.storage_folders import make_files
 
 # In linux/in.h; the socket module names it from Python 3.13 on.
 _IP_RECVTOS = 13
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems read it otherwise")
+
+
+def mark_of(bulk: socket.socket) -> int:
+    """What its packets say."""
+    if bulk.family == socket.AF_INET:
+        return bulk.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)
+    return bulk.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
@@ -55,13 +69,74 @@ async def test_datagrams_of_the_quic_socket_arrive_marked(receiver: socket.socke
 def test_any_socket_can_be_marked(receiver: socket.socket, kind: int) -> None:
     with socket.socket(receiver.family, kind) as bulk:
         mark_as_background(bulk)
-        if receiver.family == socket.AF_INET:
-            assert bulk.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == LOWER_EFFORT
-        else:
-            assert bulk.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS) == LOWER_EFFORT
+        assert mark_of(bulk) == LOWER_EFFORT
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="only where there are such")
 def test_a_socket_that_cannot_be_marked_is_left_as_it_is() -> None:
     with socket.socket(socket.AF_UNIX) as other:
         mark_as_background(other)
+
+
+def test_a_system_that_refuses_the_mark_or_has_no_name_for_it_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusing = socket.socket(socket.AF_INET)
+    refusing.close()
+    mark_as_background(refusing)
+    monkeypatch.setattr(background_marking, "_IPV6_TCLASS", None)
+    with socket.socket(socket.AF_INET6) as nameless:
+        mark_as_background(nameless)
+        assert mark_of(nameless) == 0
+
+
+def sockets_of_this_process() -> Iterator[socket.socket]:
+    """All sockets of the internet families, as copies."""
+    # The folder itself was open while it was listed, and is not any more.
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    for link in links:
+        if not link.readlink().match("socket:*"):
+            continue
+        with socket.socket(fileno=os.dup(int(link.name))) as copy:
+            if copy.family in _LOOPBACK:
+                yield copy
+
+
+def has_address(host: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
+        try:
+            one.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+def is_listening(one: socket.socket) -> bool:
+    return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+@pytest.mark.parametrize("host", _LOOPBACK.values())
+async def test_every_socket_of_a_transfer_is_marked(party: Party, host: str) -> None:
+    if not has_address(host):
+        pytest.skip("this machine has no such loopback")
+    settings = replace(party.settings("source"), bind=host)
+    make_files(party.game("source"), make_game(2))
+    source = await party.start_with(settings)
+    await until(lambda: not source.status().indexing)
+    settings = replace(party.settings("downloader", peers=(address_of(source),)), bind=host)
+    downloader = await party.start_with(settings)
+    await wait_sources(downloader, 1)
+    # So slow that the connections are there for as long as the test runs.
+    limit = source._limits.uploads
+    limit.set_rate(1)
+    await start_download(downloader)
+    await until(lambda: limit._bucket._line)
+    found: Counter[str] = Counter()
+    for one in sockets_of_this_process():
+        assert mark_of(one) == LOWER_EFFORT, one
+        if one.type == socket.SOCK_DGRAM:
+            found["QUIC"] += 1
+        else:
+            found["listening" if is_listening(one) else "connected"] += 1
+    assert (found["QUIC"], found["listening"]) == (2, 2)
+    assert found["connected"] >= 2

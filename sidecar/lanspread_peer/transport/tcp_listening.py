@@ -6,6 +6,7 @@ import sys
 
 from lanspread_peer.model.errors import CannotBind
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.udp_segments import SocketAddress
 from lanspread_peer.transport.udp_socket import NO_FAMILY, address_of
 
@@ -66,6 +67,7 @@ def _open_one(family: int, host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setblocking(False)
+        mark_as_background(listening)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if sys.platform == "win32":
