@@ -7,7 +7,12 @@ from collections.abc import Iterable
 import pytest
 
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import MAX_BULK_CONNECTIONS_PER_PEER, MAX_CHUNK_BYTES, MIB
+from lanspread_peer.model.limits import (
+    MAX_BULK_CONNECTIONS_PER_PEER,
+    MAX_CHUNK_BYTES,
+    MAX_UPLOAD_SLOTS,
+    MIB,
+)
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.tls_client import TlsClient
 from lanspread_peer.transport.tls_reader import DataReader
@@ -63,6 +68,28 @@ async def test_the_next_request_is_sent_before_the_answer_is_read() -> None:
         )
         assert (first, second) == (pattern(0, 1000), pattern(4, 1000))
         assert peer.connection_count == 1
+
+
+async def test_every_upload_slot_there_may_be_has_a_thread() -> None:
+    begun, enough = threading.Semaphore(0), threading.Event()
+    # As many as one address may have connections.
+    wanted = MAX_UPLOAD_SLOTS
+
+    def slices(request: messages.GetGameFileChunk) -> Iterable[bytes]:
+        begun.release()
+        assert enough.wait(30.0)
+        yield from pattern_slices(request)
+
+    async with tls_party() as party:
+        server = party.open(slices)
+        fetching: list[asyncio.Task[bytes]] = []
+        for _ in range(wanted):
+            # Each by a peer of its own, so that none waits for another's answer.
+            fetch = party.peer(server).fetch(chunk(0, 10), read_all)
+            fetching.append(asyncio.create_task(fetch))
+            await until(lambda: begun.acquire(blocking=False))
+        enough.set()
+        assert await asyncio.gather(*fetching) == [pattern(0, 10)] * wanted
 
 
 async def test_progress_is_told_and_adds_up() -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.errors import CannotBind
-from lanspread_peer.model.limits import MAX_UPLOADS
+from lanspread_peer.model.limits import MAX_UPLOAD_SLOTS
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.tcp_listening import accept, open_listening
 from lanspread_peer.transport.tls_admission import TlsAdmission
@@ -43,7 +43,7 @@ class TlsServer:
         self._offences = offences
         self._admission = TlsAdmission(offences)
         # Whoever holds an upload slot needs one, and nobody else.
-        self._threads = WorkerThreads("tls-upload", MAX_UPLOADS)
+        self._threads = WorkerThreads("tls-upload", MAX_UPLOAD_SLOTS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
