@@ -9,10 +9,11 @@ import pytest
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
-from lanspread_peer.model.ids import InstanceId
+from lanspread_peer.model.ids import InstanceId, PeerId
 from lanspread_peer.model.peer import Address
-from lanspread_peer.runtime import bulk_server
+from lanspread_peer.runtime import bulk_carrier, bulk_server
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.storage.served_file import served_slices
@@ -21,7 +22,16 @@ from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
 from support.game_trees import differences
 from support.hostile_peer import HostilePeer
-from support.party import AOE2, Party, content_of, download, make_game, start_download, until
+from support.party import (
+    AOE2,
+    Party,
+    content_of,
+    download,
+    make_game,
+    start_download,
+    until,
+    wait_done,
+)
 from support.quic_party import LOOPBACK
 
 GAME = make_game(6)
@@ -81,6 +91,30 @@ async def test_who_cannot_be_reached_by_tls_is_asked_by_quic_and_that_is_told_on
     downloader = await party.downloader(server)
     await assert_downloads(party, downloader)
     assert len(unreachable(party, downloader)) == 1
+
+
+class Holder:
+    """Somebody who has a slot."""
+
+    peer_id = PeerId("a" * 52)
+    address = Address("192.0.2.1", 5000)
+
+    async def wait_cut(self) -> None:
+        raise AssertionError("there is a slot at once")
+
+
+async def test_who_lets_us_wait_for_a_slot_was_reached(party: Party) -> None:
+    server = await party.start("server", {AOE2: GAME})
+    downloader = await party.downloader(server)
+    server._slots.set_slots(1)
+    async with server._slots.slot(Holder(), Holder()):
+        download_id = await start_download(downloader)
+        await until(lambda: server._slots._queue.is_waited_for)
+        began = monotonic_s()
+        await until(lambda: monotonic_s() - began > bulk_carrier._REACHED_WITHIN_S)
+    status = await wait_done(downloader, download_id)
+    assert status.state is DownloadState.FINISHED
+    assert unreachable(party, downloader) == []
 
 
 async def test_another_peer_at_the_bulk_port_gives_nothing(party: Party) -> None:

@@ -26,7 +26,7 @@ from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
 
 # A port that a firewall guards does not answer at all; on a LAN every other one does by then, and
-# the source does not count as silent yet.
+# the source does not count as silent yet. Who has answered once may have reasons to let us wait.
 _REACHED_WITHIN_S = 2.0
 _TRY_AGAIN_S = 60.0
 # What says something of the peer or its disk, and nothing of the way to it.

@@ -52,9 +52,10 @@ class TlsPeer:
     ) -> _Result:
         """Ask for bytes; `consume` takes them in a worker thread, and what it returns is returned.
 
-        `on_bytes` hears of progress in the loop. When a request is cancelled after it was sent,
-        or its consumer does not read to the end, its connection is closed, and the requests behind
-        it are sent again on another. Cancelling waits until `consume` has returned.
+        `on_bytes` hears of progress in the loop, first of 0 bytes when the peer is reached. When a
+        request is cancelled after it was sent, or its consumer does not read to the end, its
+        connection is closed, and the requests behind it are sent again on another. Cancelling waits
+        until `consume` has returned.
 
         Raises what `consume` raises, the error that the peer refuses with, ConnectionLost,
         Stalled, MalformedMessage or IdentityMismatch. When a connection breaks, the

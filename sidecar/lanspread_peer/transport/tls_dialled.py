@@ -50,7 +50,7 @@ class Job:
         self._loop = asyncio.get_running_loop()
 
     def report(self, count: int) -> None:
-        """In the worker thread: so many bytes came."""
+        """In any thread: so many bytes came, or none and the peer was only reached."""
         if self._on_bytes is not None:
             self._loop.call_soon_threadsafe(self._on_bytes, count)
 
@@ -95,6 +95,8 @@ class TlsDialled:
 
     def add(self, job: Job) -> None:
         """Do this job after the others."""
+        if self._line is not None:
+            job.report(0)
         self._unsent.append(job)
         self._woken.set()
 
@@ -123,6 +125,8 @@ class TlsDialled:
         """
         try:
             self._line = line = await self._dial()
+            for job in self._unsent:
+                job.report(0)
             while await self._wait_for_jobs(line):
                 await self._threads.run(lambda: self._work(line), line.cut)
         except errors.LanspreadError as error:
