@@ -5,6 +5,7 @@ moves a guard takes its sabotage along. `tests` are those that promise to notice
 """
 
 from sabotage_entry import PACKAGE, UNIT, Sabotage
+from sabotages_of_rates import SABOTAGES_OF_RATES
 from sabotages_of_tls import SABOTAGES_OF_TLS
 
 SABOTAGES = (
@@ -347,22 +348,6 @@ SABOTAGES = (
         (f"{UNIT}/transport/test_quic_admission.py",),
     ),
     Sabotage(
-        "uploads are faster than their limit",
-        f"{PACKAGE}/runtime/peer_server.py",
-        "await self._limit.wait(count)",
-        "pass",
-        (
-            "tests/integration/test_rate_limits_and_settings.py::test_a_limited_transfer_is_not_faster_than_its_rate",
-        ),
-    ),
-    Sabotage(
-        "a rate limit of zero is taken",
-        f"{PACKAGE}/model/live_settings.py",
-        "if not MIN_RATE_LIMIT_BYTES_PER_SECOND <= rate <= MAX_RATE_LIMIT_BYTES_PER_SECOND:",
-        "if rate > MAX_RATE_LIMIT_BYTES_PER_SECOND:",
-        (f"{UNIT}/model/test_live_settings.py",),
-    ),
-    Sabotage(
         "a run may have any number of bytes",
         f"{PACKAGE}/runtime/bulk_server.py",
         "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",
@@ -378,5 +363,6 @@ SABOTAGES = (
         "if False:",
         (f"{UNIT}/storage/test_served_file.py",),
     ),
+    *SABOTAGES_OF_RATES,
     *SABOTAGES_OF_TLS,
 )

@@ -13,6 +13,7 @@ from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import DownloadEvent, DownloadProgressed, Event
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, game_key
+from lanspread_peer.model.live_settings import ChosenSettings
 from lanspread_peer.runtime.sidecar import Sidecar
 from support.hostile_peer import HostilePeer
 from support.quic_party import LOOPBACK
@@ -267,6 +268,12 @@ async def wait_bytes(sidecar: Sidecar, download_id: DownloadId, count: int = 1) 
     """Waits until so many bytes are verified, while the download goes on."""
     await until(lambda: sidecar.download(download_id).done_bytes >= count)
     assert not sidecar.download(download_id).state.is_final, "it was over too soon to be disturbed"
+
+
+async def change_settings(sidecar: Sidecar, **values: float | str | None) -> None:
+    """Change these settings, which are named as their fields are."""
+    chosen = ChosenSettings(**values)  # type: ignore[arg-type]
+    await sidecar.update_settings(chosen, frozenset(values))
 
 
 async def download(

@@ -175,7 +175,8 @@ MAX_RETRY_COUNT = 3
 MIN_SOURCE_BYTES_PER_SECOND = 64 * KIB
 # What a rate limit may be: at least so much that a lone downloader takes us neither for gone nor
 # for a crawling source, and that what a source may have sent unread is taken in half of
-# STALL_TIMEOUT_S; at most more than any network has, and far from where numbers end.
+# STALL_TIMEOUT_S, or by MAX_RUNNING_DOWNLOADS still within it; at most more than any network has,
+# and far from where numbers end.
 MIN_RATE_LIMIT_BYTES_PER_SECOND = 512 * KIB
 MAX_RATE_LIMIT_BYTES_PER_SECOND = 1024 * 1024 * MIB
 

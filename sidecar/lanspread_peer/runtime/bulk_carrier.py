@@ -69,7 +69,7 @@ class BulkCarrier:
         if route is None or monotonic_s() < route.rests_until:
             await self._by_messages.fetch(connection, target, asked, reports)
             return
-        async with self._by_messages.buffer():
+        async with self._by_messages.buffer(target):
             is_done = await self._fetch(route, target, asked, reports)
         if not is_done:
             await self._by_messages.fetch(connection, target, asked, reports)
@@ -177,9 +177,9 @@ class _Taking:
 
     def _read(self, reader: DataReader, data: memoryview) -> None:
         while data:
-            count = self._limit.part_bytes(len(data))
-            # Not for long, and who gave up meanwhile has cut the line.
-            self._limit.wait_in_thread(count)
+            count = self._limit.wait_in_thread(len(data), reader.is_cut)
+            if not count:
+                raise errors.ConnectionLost("nobody waits for it any more")
             reader.read_into(data[:count])
             data = data[count:]
 

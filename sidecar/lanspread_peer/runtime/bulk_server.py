@@ -72,16 +72,19 @@ class BulkServer:
             slot.keep()
             self._counters.sent_bytes += size
 
+        def is_gone() -> bool:
+            return caller.is_closed
+
         # A generator, whose body runs in the thread that sends.
         def read() -> Iterator[bytes]:
             for data in served_slices(game.found.game_dir, game, slices_of(run)):
                 start = 0
                 while start < len(data):
-                    count = self._limit.part_bytes(len(data) - start)
                     if self._limit.is_on:
                         loop.call_soon_threadsafe(slot.rest)
-                        if not self._limit.wait_in_thread(count, lambda: caller.is_closed):
-                            raise errors.ConnectionLost("the caller is gone")
+                    count = self._limit.wait_in_thread(len(data) - start, is_gone)
+                    if not count:
+                        raise errors.ConnectionLost("the caller is gone")
                     loop.call_soon_threadsafe(slice_begins, count)
                     yield data[start : start + count]
                     start += count

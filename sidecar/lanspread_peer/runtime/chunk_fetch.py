@@ -5,11 +5,13 @@ of all downloads together hold at most MAX_REQUEST_BUFFERS of them.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
+from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.limits import (
     MAX_REQUEST_BUFFERS,
     QUIC_ANSWER_WINDOW_BYTES,
@@ -35,7 +37,7 @@ class ChunkFetcher:
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
         self._buffers = asyncio.Semaphore(MAX_REQUEST_BUFFERS)
-        self._requests = 0
+        self._requests: Counter[ContentId] = Counter()
 
     async def fetch(
         self, connection: Connection, target: Target, asked: Assignment, reports: Reports
@@ -48,7 +50,7 @@ class ChunkFetcher:
         chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
         writing = _Writing(target.staging, reports)
         async with (
-            self.buffer(),
+            self.buffer(target),
             aclosing(pieces_of(connection, _request_for(chunks, target))) as pieces,
         ):
             try:
@@ -66,16 +68,22 @@ class ChunkFetcher:
                 await writing.write()
 
     @asynccontextmanager
-    async def buffer(self) -> AsyncIterator[None]:
+    async def buffer(self, target: Target) -> AsyncIterator[None]:
         """Hold the memory of one request, whatever transport brings it; raises Busy."""
-        if self._buffers.locked() or self._requests >= _most_requests(self._limit):
+        content_id = target.content_id
+        # Each download has its share at once, so that none gets all that the others give back.
+        downloads = len(self._requests.keys() | {content_id})
+        most = _most_requests(self._limit.bytes_per_second, downloads)
+        if self._buffers.locked() or self._requests[content_id] >= most:
             raise errors.Busy(_NO_BUFFER_RETRY_MS)
-        self._requests += 1
+        self._requests[content_id] += 1
         try:
             async with self._buffers:
                 yield
         finally:
-            self._requests -= 1
+            self._requests[content_id] -= 1
+            # Without those that have none.
+            self._requests = +self._requests
 
     async def fetch_file(
         self,
@@ -100,12 +108,12 @@ class ChunkFetcher:
             await rest.require_end()
 
 
-def _most_requests(limit: RateLimit) -> int:
-    """So many that each has its window's worth of the rate before the source takes us for gone."""
-    rate = limit.bytes_per_second
+def _most_requests(rate: int | None, downloads: int) -> int:
+    """So many for each that all have their window's worth of the rate before a source gives up."""
     if rate is None:
         return MAX_REQUEST_BUFFERS
-    return max(1, int(rate * STALL_TIMEOUT_S / 2) // QUIC_ANSWER_WINDOW_BYTES)
+    carried = int(rate * STALL_TIMEOUT_S / 2) // QUIC_ANSWER_WINDOW_BYTES
+    return max(1, carried // downloads)
 
 
 def _request_for(chunks: list[Chunk], target: Target) -> GetChunks | GetGameFileChunk:

@@ -259,14 +259,14 @@ class PeerServer:
     async def _send_data(self, stream: Stream, slot: Slot, data: bytes) -> None:
         start = 0
         while start < len(data):
-            count = self._limit.part_bytes(len(data) - start)
+            end = len(data)
             if self._limit.is_on:
                 slot.rest()
-                await self._limit.wait(count)
+                end = start + await self._limit.wait(end - start)
                 slot.keep()
-            await stream.send(data[start : start + count])
-            self._counters.sent_bytes += count
-            start += count
+            await stream.send(data[start:end])
+            self._counters.sent_bytes += end - start
+            start = end
 
     def _offered(self, content_id: str) -> IndexedGame:
         game = self._library.by_content(ContentId(content_id))

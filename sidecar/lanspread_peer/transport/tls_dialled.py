@@ -189,7 +189,7 @@ class TlsDialled:
         with line.in_thread(STALL_TIMEOUT_S):
             self._send(line)
             while self._sent:
-                self._finish(self._sent[0], read_into)
+                self._finish(self._sent[0], read_into, line)
                 self._send(line)
 
     def _send(self, line: TlsLine) -> None:
@@ -202,7 +202,7 @@ class TlsDialled:
         if frames:
             line.write(*frames)
 
-    def _finish(self, job: Job, read_into: Callable[[memoryview], int]) -> None:
+    def _finish(self, job: Job, read_into: Callable[[memoryview], int], line: TlsLine) -> None:
         answer = decode_answer(_read_body(read_into))
         if not isinstance(answer, messages.Data):
             error = error_in(answer)
@@ -212,7 +212,7 @@ class TlsDialled:
             job.fail(error)
             return
         self._begin(job)
-        reader = DataReader(answer.length, read_into, job.report)
+        reader = DataReader(answer.length, read_into, job.report, lambda: line.is_cut)
         try:
             result = job.consume(reader)
         # Whatever it is, it belongs to whoever gave us the consumer.

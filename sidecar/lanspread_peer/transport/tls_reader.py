@@ -15,12 +15,18 @@ class DataReader:
     """`length` bytes of an answer, in order; it may not be kept after the consumer returned."""
 
     def __init__(
-        self, length: int, read_into: Callable[[memoryview], int], report: Callable[[int], None]
+        self,
+        length: int,
+        read_into: Callable[[memoryview], int],
+        report: Callable[[int], None],
+        is_cut: Callable[[], bool],
     ) -> None:
         self.length = length
         self.left = length
         self._read_into = read_into
         self._report = report
+        # Whether the connection is; for a consumer that waits for something else than its bytes.
+        self.is_cut = is_cut
         self._unreported = 0
         self._reported_at = monotonic()
 

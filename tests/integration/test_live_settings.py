@@ -1,4 +1,4 @@
-"""Live settings of whole sidecars: transfers keep to the limits, and changes count at once."""
+"""Live settings of whole sidecars: kept, told, and in effect at once."""
 
 import asyncio
 from dataclasses import replace
@@ -6,24 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from lanspread_peer.core.byte_rate import BURST_S
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import SettingsChanged, Warned
-from lanspread_peer.model.limits import (
-    MAX_UPLOADS,
-    MIB,
-    MIN_RATE_LIMIT_BYTES_PER_SECOND,
-    STALL_TIMEOUT_S,
-)
+from lanspread_peer.model.limits import MAX_UPLOADS, MIN_RATE_LIMIT_BYTES_PER_SECOND
 from lanspread_peer.model.live_settings import DEFAULT_PATIENCE_S, SETTING_NAMES, ChosenSettings
-from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.current_settings import default_name
-from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.storage.settings_file import DAMAGED_FILE, SETTINGS_FILE
 from support.party import (
     AOE2,
     Party,
+    change_settings,
     make_game,
     start_download,
     until,
@@ -34,58 +27,6 @@ from support.storage_folders import make_files
 
 LOWEST = MIN_RATE_LIMIT_BYTES_PER_SECOND
 GAME_MIB = 6
-
-
-async def change(sidecar: Sidecar, **values: float | str | None) -> None:
-    chosen = ChosenSettings(**values)  # type: ignore[arg-type]  # fields are named by the caller
-    await sidecar.update_settings(chosen, frozenset(values))
-
-
-async def limited_party(
-    party: Party, direction: str, transport: str, rate: int
-) -> tuple[Sidecar, Sidecar]:
-    """A source and a downloader, one of which has a limit; the limited one comes first."""
-    source = await party.start("source", {AOE2: make_game(GAME_MIB)})
-    if transport == "quic":
-        source._neighbourhood.bulk_port = 0
-    downloader = await party.downloader(source)
-    limited = source if direction == "upload" else downloader
-    await change(limited, **{f"{direction}_bytes_per_second": rate})
-    return limited, downloader
-
-
-@pytest.mark.parametrize("transport", ["quic", "tls"])
-@pytest.mark.parametrize("direction", ["upload", "download"])
-async def test_a_limited_transfer_is_not_faster_than_its_rate(
-    party: Party, direction: str, transport: str
-) -> None:
-    rate = 4 * MIB
-    _, downloader = await limited_party(party, direction, transport, rate)
-    began = monotonic_s()
-    status = await wait_done(downloader, await start_download(downloader), within=60)
-    assert status.state is DownloadState.FINISHED
-    assert monotonic_s() - began >= GAME_MIB * MIB / rate - BURST_S
-    assert (status.wasted_bytes, downloader.status().counters.bad_chunks) == (0, 0)
-
-
-@pytest.mark.parametrize("transport", ["quic", "tls"])
-@pytest.mark.parametrize("direction", ["upload", "download"])
-async def test_the_lowest_rate_is_no_silence_to_anybody_and_a_higher_one_counts_at_once(
-    party: Party, direction: str, transport: str
-) -> None:
-    limited, downloader = await limited_party(party, direction, transport, LOWEST)
-    download_id = await start_download(downloader)
-    # Beyond what silence would have ended.
-    began = monotonic_s()
-    await wait_bytes(downloader, download_id)
-    await until(lambda: monotonic_s() - began > STALL_TIMEOUT_S + 1.0)
-    status = downloader.download(download_id)
-    assert status.state is DownloadState.RUNNING
-    assert status.fetched_bytes <= (monotonic_s() - began + 1.0) * LOWEST
-    await change(limited, **{f"{direction}_bytes_per_second": None})
-    status = await wait_done(downloader, download_id, within=60)
-    assert status.state is DownloadState.FINISHED
-    assert status.wasted_bytes == 0
 
 
 async def test_settings_are_kept_over_a_restart_and_told(party: Party) -> None:
@@ -110,13 +51,13 @@ async def test_settings_are_kept_over_a_restart_and_told(party: Party) -> None:
 
 async def test_what_is_given_at_the_start_wins_until_it_is_changed(party: Party) -> None:
     sidecar = await party.start_with(replace(party.settings("sidecar"), name=None))
-    await change(sidecar, name="stored", upload_slots=3)
+    await change_settings(sidecar, name="stored", upload_slots=3)
     await party.end(sidecar)
     sidecar = await party.start_with(replace(party.settings("sidecar"), name="given"))
     assert (sidecar.settings().name, sidecar.settings().upload_slots) == ("given", 3)
-    await change(sidecar, upload_slots=4)
+    await change_settings(sidecar, upload_slots=4)
     assert sidecar.settings().name == "given"
-    await change(sidecar, name="told")
+    await change_settings(sidecar, name="told")
     assert sidecar.settings().name == "told"
     await party.end(sidecar)
     sidecar = await party.start_with(replace(party.settings("sidecar"), name=None))
@@ -125,7 +66,7 @@ async def test_what_is_given_at_the_start_wins_until_it_is_changed(party: Party)
 
 async def test_a_new_name_is_heard_by_who_connects_from_then_on(party: Party) -> None:
     sidecar = await party.start("sidecar")
-    await change(sidecar, name="Anna")
+    await change_settings(sidecar, name="Anna")
     other = await party.start("other", peers=(sidecar,))
     await until(lambda: [peer.name for peer in other.peers()] == ["Anna"])
 
@@ -133,12 +74,12 @@ async def test_a_new_name_is_heard_by_who_connects_from_then_on(party: Party) ->
 async def test_patience_counts_at_once_for_who_waits_already(party: Party) -> None:
     source = await party.start("source", {AOE2: make_game(GAME_MIB)})
     downloader = await party.downloader(source, patience_s=DEFAULT_PATIENCE_S * 60)
-    await change(downloader, download_bytes_per_second=LOWEST)
+    await change_settings(downloader, download_bytes_per_second=LOWEST)
     download_id = await start_download(downloader)
     await wait_bytes(downloader, download_id)
     await party.end(source)
     await until(lambda: downloader.download(download_id).state is DownloadState.WAITING)
-    await change(downloader, patience_seconds=0.1)
+    await change_settings(downloader, patience_seconds=0.1)
     assert (await wait_done(downloader, download_id, 60)).state is DownloadState.FAILED
 
 
@@ -148,7 +89,7 @@ async def test_a_change_that_cannot_be_written_is_none(party: Party) -> None:
     # A folder in the file's place cannot be replaced by a file.
     (sidecar.state_dir / SETTINGS_FILE / "in the way").mkdir(parents=True)
     with pytest.raises(errors.StorageError):
-        await change(sidecar, upload_slots=MAX_UPLOADS + 1)
+        await change_settings(sidecar, upload_slots=MAX_UPLOADS + 1)
     assert sidecar.settings() == before
     assert party.events(sidecar).of(SettingsChanged) == []
 
@@ -166,7 +107,8 @@ async def test_a_damaged_file_is_set_aside_and_told(party: Party) -> None:
 async def test_changes_at_once_are_one_after_the_other(party: Party) -> None:
     sidecar = await party.start("sidecar")
     await asyncio.gather(
-        change(sidecar, upload_slots=5), change(sidecar, upload_bytes_per_second=LOWEST)
+        change_settings(sidecar, upload_slots=5),
+        change_settings(sidecar, upload_bytes_per_second=LOWEST),
     )
     assert (sidecar.settings().upload_slots, sidecar.settings().upload_bytes_per_second) == (
         5,
