@@ -24,7 +24,10 @@ _INSTALLED_FOLDER = "local"
 
 
 async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
-    """Yields after each burst of changes that may matter; raises StorageError."""
+    """Yields after each burst of changes that may matter, or when the folder goes or comes back.
+
+    Raises StorageError when it cannot be watched, or is not there in the beginning.
+    """
     try:
         games = await run_in_thread(_games_in, root)
         is_news = False
@@ -35,9 +38,9 @@ async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
                     if has_changed or is_news:
                         is_news = False
                         yield
-                    if await run_in_thread(_games_in, root) != games:
+                    if await run_in_thread(_games_now_in, root) != games:
                         break
-            games, is_news = await run_in_thread(_games_in, root), True
+            games, is_news = await run_in_thread(_games_now_in, root), True
     except (OSError, RuntimeError) as error:
         raise StorageError(f"cannot watch {root}: {error}", path=str(root)) from error
 
@@ -59,6 +62,14 @@ async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool
                 # What has its name afterwards is another folder, which nobody watches.
                 if any(kind is Change.deleted and path in games for kind, path in changes):
                     return
+
+
+def _games_now_in(root: Path) -> frozenset[str]:
+    """None while the root is not there, such as a disk that is not mounted."""
+    try:
+        return _games_in(root)
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _games_in(root: Path) -> frozenset[str]:

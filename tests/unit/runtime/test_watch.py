@@ -50,6 +50,19 @@ async def test_a_game_that_was_removed_and_made_again_is_watched(tmp_path: Path)
             await noticed(changes, (game / "file").touch)
 
 
+async def test_a_root_that_goes_and_comes_back_is_watched_again(tmp_path: Path) -> None:
+    root = tmp_path / "games"
+    (root / "aoe2").mkdir(parents=True)
+    async with aclosing(wait_for_changes(root)) as changes:
+        await noticed(changes, (root / "aoe2" / "file").touch)
+        root.rename(tmp_path / "away")
+        async with asyncio.timeout(20):
+            await anext(changes)
+        (tmp_path / "away").rename(root)
+        for _ in range(3):
+            await noticed(changes, (root / "aoe2" / "file").touch)
+
+
 async def test_our_own_folder_is_not_watched(tmp_path: Path) -> None:
     (tmp_path / ".lanspread").mkdir()
     (tmp_path / "aoe2").mkdir()
