@@ -9,6 +9,7 @@ root is ever touched.
 """
 
 import os
+import re
 import secrets
 import sys
 from contextlib import AbstractContextManager
@@ -27,6 +28,8 @@ else:
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 PRIVATE_MODE = 0o600
+# A part that is empty, or `.` or `..`.
+_LEADS_ELSEWHERE = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")
 
 
 def keeping_folders() -> AbstractContextManager[None]:
@@ -162,9 +165,8 @@ def _parts(path: str) -> list[str]:
     parts = path.split("/") if path else []
     if not path.isascii() and not _has_disk_form(path):
         raise StorageError(f"{path!a} is no name that a disk could have", errno="EINVAL")
-    for part in parts:
-        if part in ("", ".", "..") or "\0" in part or _system.FORBIDDEN.intersection(part):
-            raise StorageError(f"{path!a} is no path below a folder", errno="EINVAL")
+    if (path and _LEADS_ELSEWHERE.search(path)) or _system.FORBIDDEN.intersection(path):
+        raise StorageError(f"{path!a} is no path below a folder", errno="EINVAL")
     return parts
 
 

@@ -21,7 +21,7 @@ from lanspread_peer.storage.durable import sync_descriptor
 
 assert sys.platform != "win32"
 
-FORBIDDEN = frozenset("/")
+FORBIDDEN = frozenset("\0")
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for its other end.

@@ -18,8 +18,8 @@ from pathlib import Path
 from lanspread_peer.model.paths import fold_path
 from lanspread_peer.storage.disk_errors import require_root
 
-# A colon opens a stream of a file, the others separate parts.
-FORBIDDEN = frozenset("/\\:")
+# A colon opens a stream of a file, a backslash separates parts.
+FORBIDDEN = frozenset("\0\\:")
 
 # There are no handles to keep.
 keeping_folders = nullcontext

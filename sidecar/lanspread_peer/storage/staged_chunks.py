@@ -5,7 +5,7 @@ recorded only while it is verified. No lock of its own: staging has one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, chunk_set, contains
@@ -47,13 +47,18 @@ class StagedChunks:
     def add(self, chunk: Chunk) -> None:
         """The chunk is verified now, and not recorded; once it was verified, nothing changes."""
         if not contains(self._verified, chunk.number):
-            self._add([chunk])
+            self._verified |= 1 << chunk.number
+            self._verified_bytes += chunk.length
+            self._counts[chunk.file.path] += 1
             self._unrecorded[chunk.number] = chunk
             self._unrecorded_bytes += chunk.length
 
     def add_recorded(self, chunks: Iterable[Chunk]) -> None:
         """These different chunks are verified and recorded."""
-        self._add([chunk for chunk in chunks if not contains(self._verified, chunk.number)])
+        new = [chunk for chunk in chunks if not contains(self._verified, chunk.number)]
+        self._verified |= chunk_set(chunk.number for chunk in new)
+        self._verified_bytes += sum(chunk.length for chunk in new)
+        self._counts.update(chunk.file.path for chunk in new)
 
     def record(self, chunks: Iterable[Chunk]) -> None:
         """These verified chunks are recorded now."""
@@ -69,8 +74,3 @@ class StagedChunks:
             self._verified &= ~(1 << chunk.number)
             self._verified_bytes -= chunk.length
             self._counts[path] -= 1
-
-    def _add(self, chunks: Sequence[Chunk]) -> None:
-        self._verified |= chunk_set(chunk.number for chunk in chunks)
-        self._verified_bytes += sum(chunk.length for chunk in chunks)
-        self._counts.update(chunk.file.path for chunk in chunks)
