@@ -45,7 +45,7 @@ SABOTAGES_OF_TLS = (
     Sabotage(
         "one peer may take all places of the TLS transport",
         f"{PACKAGE}/transport/tls_admission.py",
-        "if taken >= MAX_BULK_CONNECTIONS_PER_PEER:",
+        "if taken >= MAX_BULK_CONNECTIONS_PER_PEER and not place.is_asked_for:",
         "if False:",
         (f"{UNIT}/transport/test_tls_admission.py",),
     ),
@@ -55,5 +55,65 @@ SABOTAGES_OF_TLS = (
         "with self._line.in_thread(UPLOAD_SLICE_TIMEOUT_S):",
         "with self._line.in_thread(60.0):",
         ("tests/integration/test_tls_hostile.py::test_a_reader_that_stalls_is_cut_off",),
+    ),
+    Sabotage(
+        "a line is taken that nobody asked to be dialled",
+        f"{PACKAGE}/runtime/dial_back.py",
+        "if coming is None or coming.done():",
+        "if coming is not None and coming.done():",
+        (
+            "tests/integration/test_dial_back_hostile.py"
+            "::test_a_line_that_nobody_asked_for_is_refused",
+        ),
+    ),
+    Sabotage(
+        "a peer has itself dialled back without end",
+        f"{PACKAGE}/runtime/dial_back_server.py",
+        "or not self._rate.take(peer_id, now=monotonic_s())",
+        "or False",
+        (
+            "tests/integration/test_dial_back_hostile.py"
+            "::test_a_peer_has_itself_dialled_only_so_often",
+        ),
+    ),
+    Sabotage(
+        "a peer has itself dialled back many times at once",
+        f"{PACKAGE}/runtime/dial_back_server.py",
+        "if peer_id in self._being_dialled or",
+        "if",
+        (
+            "tests/integration/test_dial_back_hostile.py"
+            "::test_a_peer_is_dialled_once_at_a_time_and_an_end_meanwhile_is_clean",
+        ),
+    ),
+    Sabotage(
+        "any port is dialled back",
+        f"{PACKAGE}/runtime/neighbourhood.py",
+        "allowed = self._dialable([announced] if announced else [], allow_public=True)",
+        "allowed = [announced] if announced else []",
+        (
+            "tests/integration/test_dial_back_hostile.py"
+            "::test_ports_that_no_peer_has_are_not_dialled",
+        ),
+    ),
+    Sabotage(
+        "lines that were asked for take the places of others",
+        f"{PACKAGE}/transport/tls_caller.py",
+        "self._place.is_asked_for = True",
+        "pass",
+        (
+            "tests/integration/test_dial_back.py"
+            "::test_a_peer_with_all_its_lines_here_may_still_be_asked_for_others",
+        ),
+    ),
+    Sabotage(
+        "the line of a request to be dialled that failed stays open",
+        f"{PACKAGE}/runtime/dial_back.py",
+        "coming.result().close()",
+        "pass",
+        (
+            "tests/integration/test_dial_back_hostile.py"
+            "::test_a_line_whose_peer_never_says_that_it_dialled_is_closed",
+        ),
     ),
 )

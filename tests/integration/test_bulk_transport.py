@@ -11,7 +11,7 @@ from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.ids import InstanceId, PeerId
 from lanspread_peer.model.peer import Address
-from lanspread_peer.runtime import bulk_carrier, bulk_server
+from lanspread_peer.runtime import bulk_routes, bulk_server
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import Identity
@@ -25,12 +25,14 @@ from support.hostile_peer import HostilePeer
 from support.party import (
     AOE2,
     Party,
+    address_of,
     content_of,
     download,
     make_game,
     start_download,
     until,
     wait_done,
+    wait_sources,
 )
 from support.quic_party import LOOPBACK
 
@@ -88,7 +90,11 @@ async def test_who_cannot_be_reached_by_tls_is_asked_by_quic_and_that_is_told_on
 ) -> None:
     server = await party.start("server", {AOE2: GAME})
     server._neighbourhood.bulk_port = request.getfixturevalue(kind)
-    downloader = await party.downloader(server)
+    downloader = await party.start("downloader")
+    # Nor can it be dialled back.
+    downloader._neighbourhood.bulk_port = request.getfixturevalue(kind)
+    await downloader.add_peer(address_of(server))
+    await wait_sources(downloader, 1)
     await assert_downloads(party, downloader)
     assert len(unreachable(party, downloader)) == 1
 
@@ -111,7 +117,7 @@ async def test_who_lets_us_wait_for_a_slot_was_reached(party: Party) -> None:
         download_id = await start_download(downloader)
         await until(lambda: server._slots._queue.is_waited_for)
         began = monotonic_s()
-        await until(lambda: monotonic_s() - began > bulk_carrier._REACHED_WITHIN_S)
+        await until(lambda: monotonic_s() - began > bulk_routes._REACHED_WITHIN_S)
     status = await wait_done(downloader, download_id)
     assert status.state is DownloadState.FINISHED
     assert unreachable(party, downloader) == []
@@ -121,10 +127,13 @@ async def test_another_peer_at_the_bulk_port_gives_nothing(party: Party) -> None
     server = await party.start("server", {AOE2: GAME})
     stranger = await party.start("stranger", {AOE2: GAME})
     server._neighbourhood.bulk_port = bulk_port(stranger)
-    downloader = await party.downloader(server)
+    downloader = await party.start("downloader")
+    downloader._neighbourhood.bulk_port = bulk_port(stranger)
+    await downloader.add_peer(address_of(server))
+    await wait_sources(downloader, 1)
     await assert_downloads(party, downloader)
     [warned] = unreachable(party, downloader)
-    assert "is peer" in warned.message
+    assert warned.message.count("is peer") == 2
     assert stranger.status().counters.sent_bytes == 0
 
 

@@ -48,6 +48,7 @@ async def test_nothing_is_answered_before_the_caller_proved_its_id(party: Party)
         messages.ListGames(),
         messages.GetGame(AOE2),
         messages.GetPeers(),
+        messages.DialBack(),
         messages.Goodbye(),
     ):
         assert isinstance(await answer_to(connection, request), messages.Refused), request

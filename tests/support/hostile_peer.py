@@ -60,6 +60,7 @@ class HostilePeer:
         self.bind = LOOPBACK
         self.listen_port = 0
         self.features: list[str] = []
+        self.bulk_port = 0
         self.key = key
         self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
         self.instance = InstanceId("ab" * 16)
@@ -146,7 +147,7 @@ class HostilePeer:
             listen_port=self.listen_port,
             library_digest=self.digest,
         )
-        return msgspec.structs.replace(hello, features=self.features)
+        return msgspec.structs.replace(hello, features=self.features, bulk_port=self.bulk_port)
 
     def hello_ack(self) -> messages.HelloAck:
         """What it answers when it is called."""
@@ -159,6 +160,7 @@ class HostilePeer:
             self.listen_port,
             self.digest,
             features=self.features,
+            bulk_port=self.bulk_port,
         )
 
     def slow_down(self, seconds: float) -> None:

@@ -27,6 +27,8 @@ def _values_of(info: inspect.Type) -> st.SearchStrategy[object]:
     match info:
         case inspect.IntType():
             return st.integers(info.ge, info.le)
+        case inspect.BoolType():
+            return st.booleans()
         case inspect.StrType(pattern=str(pattern)):
             return st.from_regex(pattern, fullmatch=True)
         case inspect.StrType():

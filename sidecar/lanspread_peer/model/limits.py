@@ -132,6 +132,12 @@ MAX_BULK_CONNECTIONS_PER_ADDRESS = 32
 MAX_UNAUTHENTICATED_BULK_CONNECTIONS = 32
 # A new one costs two signatures and some round trips, and a download pauses shorter than that.
 BULK_IDLE_TIMEOUT_S = 30.0
+# What one peer may have us dial it: a download opens four connections, and another one for each
+# answer that it cuts, which is rare; whoever asks more costs a hundredth of a core at most.
+DIAL_BACKS_PER_SECOND = 2.0
+DIAL_BACK_BURST = 16
+# From the request to the greeted connection; a port that is guarded does not answer at all.
+DIAL_BACK_TIMEOUT_S = 5.0
 
 # Transfers.
 # Uploads at once, unless the settings say otherwise: as many as one downloader has requests out.

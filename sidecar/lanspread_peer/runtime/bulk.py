@@ -1,11 +1,18 @@
 """The bulk transport of one sidecar: its TLS server and client, opened and closed together."""
 
+from collections.abc import Callable
+from functools import partial
+
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model import errors
-from lanspread_peer.model.ids import parse_peer_id
+from lanspread_peer.model.events import Event
+from lanspread_peer.model.ids import PeerId, parse_peer_id
+from lanspread_peer.runtime.bulk_routes import BulkRoutes
 from lanspread_peer.runtime.bulk_server import BulkServer
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.dial_back import DialBacks
+from lanspread_peer.runtime.dial_back_server import DialBackServer
 from lanspread_peer.runtime.identity import TLS, Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.neighbourhood import Neighbourhood
@@ -13,16 +20,23 @@ from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.transport.tls_caller import TlsCaller
 from lanspread_peer.transport.tls_client import TlsClient
+from lanspread_peer.transport.tls_context import client_context
+from lanspread_peer.transport.tls_dialling import Dialling
 from lanspread_peer.transport.tls_server import TlsServer
 from lanspread_peer.wire import messages
+from lanspread_peer.wire.messages import Message
 
 
 class Bulk:
     """Made by `open`; the caller must `close` it."""
 
-    def __init__(self, server: TlsServer, client: TlsClient) -> None:
-        self.client = client
+    def __init__(
+        self, server: TlsServer, client: TlsClient, routes: BulkRoutes, dialler: DialBackServer
+    ) -> None:
+        self.routes = routes
         self._server = server
+        self._client = client
+        self._dialler = dialler
 
     @classmethod
     def open(
@@ -36,12 +50,19 @@ class Bulk:
         limit: RateLimit,
         counters: RunningCounters,
         offences: Offences,
+        emit: Callable[[Event], None],
     ) -> "Bulk":
         """Listen on the port of the neighbourhood, or on any; raises CannotBind."""
+        links = neighbourhood.links
+        dial_backs = DialBacks(links.current)
 
-        async def require_wanted(_caller: TlsCaller, hello: messages.Hello) -> None:
-            if neighbourhood.links.is_blocked(parse_peer_id(hello.peer_id)):
+        async def require_wanted(caller: TlsCaller, hello: messages.Hello) -> None:
+            peer_id = parse_peer_id(hello.peer_id)
+            if links.is_blocked(peer_id):
                 raise errors.Refused("this sidecar has blocked the caller")
+            if hello.dials_back:
+                dial_backs.require_expected(peer_id)
+                caller.asked_for()
 
         callers: Callers[TlsCaller] = Callers(
             identity,
@@ -54,13 +75,26 @@ class Bulk:
             bind=bind,
             port=neighbourhood.port,
             key=identity.private_key,
-            on_request=BulkServer(library, callers, slots, limit, counters).answer,
+            on_request=BulkServer(library, callers, slots, limit, counters, dial_backs).answer,
             offences=offences,
         )
         neighbourhood.bulk_port = server.port
-        return cls(server, TlsClient(neighbourhood.own_bulk_hello, bind=bind))
+        client = TlsClient(neighbourhood.own_bulk_hello, bind=bind)
+        back = Dialling(
+            client_context(), partial(neighbourhood.own_bulk_hello, dials_back=True), bind
+        )
+        return cls(
+            server,
+            client,
+            BulkRoutes(client, dial_backs, links.current, emit),
+            DialBackServer(server, back, neighbourhood.bulk_address),
+        )
+
+    async def dial_back(self, peer_id: PeerId) -> Message:
+        """See DialBackServer.answer."""
+        return await self._dialler.answer(peer_id)
 
     async def close(self) -> None:
         """End all connections and threads."""
-        await self.client.close()
+        await self._client.close()
         await self._server.close()

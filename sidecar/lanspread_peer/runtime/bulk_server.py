@@ -13,6 +13,7 @@ from lanspread_peer.model.limits import MAX_RUN_BYTES
 from lanspread_peer.model.manifest import Chunk
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.dial_back import DialBacks
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
@@ -33,12 +34,14 @@ class BulkServer:
         slots: UploadSlots,
         limit: RateLimit,
         counters: RunningCounters,
+        dial_backs: DialBacks,
     ) -> None:
         self._library = library
         self._callers = callers
         self._slots = slots
         self._limit = limit
         self._counters = counters
+        self._dial_backs = dial_backs
 
     async def answer(self, caller: TlsCaller, request: Message) -> None:
         """Answer one request; raises an error of the tree, which refuses it."""
@@ -47,6 +50,8 @@ class BulkServer:
                 await caller.send(self._callers.challenge(caller))
             case messages.Hello():
                 await caller.send(await self._callers.greet(caller, request))
+                if request.dials_back:
+                    self._dial_backs.came(caller)
             case messages.GetChunks():
                 await self._send_chunks(caller, request)
                 self._counters.requests_served += 1

@@ -31,6 +31,7 @@ class Identity:
         library_digest: str,
         bulk_port: int = 0,
         transport: str = QUIC,
+        dials_back: bool = False,
     ) -> Hello:
         """What proves to this server, which gave the nonce, who dialled it."""
         statement = hello_statement(
@@ -52,6 +53,7 @@ class Identity:
             library_digest=library_digest,
             features=list(Feature),
             bulk_port=bulk_port,
+            dials_back=dials_back,
         )
 
     def hello_ack(self, listen_port: int, library_digest: str, bulk_port: int = 0) -> HelloAck:

@@ -222,14 +222,25 @@ class Neighbourhood:
         """Who we are, for a caller."""
         return self._identity.hello_ack(self.port, self._library_digest(), self.bulk_port)
 
-    def own_bulk_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
+    def own_bulk_hello(
+        self, server: PeerId, nonce: bytes, *, dials_back: bool = False
+    ) -> messages.Hello:
         """Who we are, with the proof for a bulk connection."""
-        return self._hello(server, nonce, TLS)
+        return self._hello(server, nonce, TLS, dials_back=dials_back)
+
+    def bulk_address(self, peer_id: PeerId) -> Address | None:
+        """Where the bulk port of a linked peer is, if that is worth a dial."""
+        said = self.links.current(peer_id)
+        announced = said.bulk_address if said is not None else None
+        allowed = self._dialable([announced] if announced else [], allow_public=True)
+        return next(iter(allowed), None)
 
     def _own_hello(self, server: PeerId, nonce: bytes) -> messages.Hello:
         return self._hello(server, nonce, QUIC)
 
-    def _hello(self, server: PeerId, nonce: bytes, transport: str) -> messages.Hello:
+    def _hello(
+        self, server: PeerId, nonce: bytes, transport: str, *, dials_back: bool = False
+    ) -> messages.Hello:
         return self._identity.hello(
             server=server,
             nonce=nonce,
@@ -237,6 +248,7 @@ class Neighbourhood:
             library_digest=self._library_digest(),
             bulk_port=self.bulk_port,
             transport=transport,
+            dials_back=dials_back,
         )
 
     async def _open_mdns(self) -> None:

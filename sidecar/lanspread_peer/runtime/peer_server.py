@@ -6,6 +6,7 @@ its request, is logged once, and costs nobody else anything.
 
 import asyncio
 from asyncio import sleep
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -65,7 +66,10 @@ class Askers(Protocol):
 
 
 class PeerServer:
-    """Answers one request per stream; `serve` is the transport's stream handler."""
+    """Answers one request per stream; `serve` is the transport's stream handler.
+
+    `dial_back` dials a peer and answers its request for that.
+    """
 
     def __init__(
         self,
@@ -74,9 +78,11 @@ class PeerServer:
         slots: UploadSlots,
         limit: RateLimit,
         counters: RunningCounters,
+        dial_back: Callable[[PeerId], Awaitable[Message]],
     ) -> None:
         self._library = library
         self._askers = askers
+        self._dial_back = dial_back
         self._counters = counters
         self._slots = slots
         self._limit = limit
@@ -149,6 +155,8 @@ class PeerServer:
                 async with self._library_slots.slot(connection, stream) as slot:
                     answer = encode(self._library.revisions.answer(digest))
                     await _send_slices(stream, memoryview(answer), slot)
+            case messages.DialBack():
+                await _send(stream, await self._dial_back(_proved_id(connection)))
             case _:
                 await _send(stream, self._message_for(connection, request))
 

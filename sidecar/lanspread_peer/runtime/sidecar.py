@@ -242,13 +242,18 @@ class Sidecar:
             on_titles=self._titles_changed,
         )
         server = PeerServer(
-            self._library, self._neighbourhood, self._slots, self._limits.uploads, self._counters
+            self._library,
+            self._neighbourhood,
+            self._slots,
+            self._limits.uploads,
+            self._counters,
+            lambda peer_id: self._bulk.dial_back(peer_id),
         )
         # After the neighbourhood, as peers that are left on the way out change titles.
         self._cleanup.callback(self._titles.close)
         self._neighbourhood.listen(server.serve, self.offences)
         self._cleanup.push_async_callback(self._neighbourhood.close)
-        bulk = Bulk.open(
+        self._bulk = Bulk.open(
             identity=self._identity,
             neighbourhood=self._neighbourhood,
             bind=self._settings.bind,
@@ -257,9 +262,10 @@ class Sidecar:
             limit=self._limits.uploads,
             counters=self._counters,
             offences=self.offences,
+            emit=self.events.emit,
         )
-        self._cleanup.push_async_callback(bulk.close)
-        self._open_downloads(index, bulk)
+        self._cleanup.push_async_callback(self._bulk.close)
+        self._open_downloads(index)
         self._current.apply_with(self._apply_settings)
         self._cleanup.push_async_callback(self._library.close)
         self._cleanup.push_async_callback(self._downloads.close)
@@ -301,7 +307,7 @@ class Sidecar:
         if self._game_lock is not None:
             self._game_lock.release()
 
-    def _open_downloads(self, index: Index, bulk: Bulk) -> None:
+    def _open_downloads(self, index: Index) -> None:
         self._questions = GameQuestions(
             library=self._library,
             peers=self._peers,
@@ -311,9 +317,7 @@ class Sidecar:
             liars=self._liars,
         )
         links, limit = self._neighbourhood.links, self._limits.downloads
-        carrier = BulkCarrier(
-            bulk.client, ChunkFetcher(limit), limit, links.current, self.events.emit
-        )
+        carrier = BulkCarrier(self._bulk.routes, ChunkFetcher(limit), limit)
         network = Network(self._peers, links, carrier, self._counters, self._liars)
         surroundings = Surroundings(
             library=self._library,

@@ -20,11 +20,16 @@ from lanspread_peer.model.limits import (
 
 
 class Place:
-    """One connection's; its peer id is None until the caller proved one."""
+    """One connection's; its peer id is None until the caller proved one.
+
+    `is_asked_for` when it comes because this end asked the peer to dial, and then takes none of the
+    peer's places.
+    """
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.peer_id: PeerId | None = None
+        self.is_asked_for = False
 
 
 class TlsAdmission:
@@ -54,10 +59,20 @@ class TlsAdmission:
         self._places.add(place)
         return place
 
+    def admit_dialled(self, host: str, peer_id: PeerId) -> Place | None:
+        """A place for a connection that this end opens to serve the peer, or None without room."""
+        if not self._has_room(host):
+            return None
+        place = Place(host)
+        if not self.prove(place, peer_id):
+            return None
+        self._places.add(place)
+        return place
+
     def prove(self, place: Place, peer_id: PeerId) -> bool:
         """The caller proved its id; False when that peer has all its places already."""
-        taken = sum(one.peer_id == peer_id for one in self._places)
-        if taken >= MAX_BULK_CONNECTIONS_PER_PEER:
+        taken = sum(one.peer_id == peer_id and not one.is_asked_for for one in self._places)
+        if taken >= MAX_BULK_CONNECTIONS_PER_PEER and not place.is_asked_for:
             return False
         place.peer_id = peer_id
         return True

@@ -1,8 +1,10 @@
-"""An accepted connection of the TLS transport: one request after the other, each answered in full.
+"""The answering end of a TLS connection: one request after the other, each answered in full.
 
-Until the caller proved its id, only Challenge and Hello reach the handler. Between requests the
-event loop waits; the bytes of a data answer go out in a worker thread. Slow handshakes, slow
-requests, slow readers and idle callers are cut off.
+Mostly the connection was accepted; one that this end dialled to serve there is proven already, and
+an accepted one that was dialled to serve here is handed over. Until the caller proved its id, only
+Challenge and Hello reach the handler. Between requests the event loop waits; the bytes of a data
+answer go out in a worker thread. Slow handshakes, slow requests, slow readers and idle callers are
+cut off.
 """
 
 import asyncio
@@ -57,6 +59,7 @@ class TlsCaller:
         self._threads = threads
         self._frames = FrameBuffer(MAX_REQUEST_BYTES)
         self._is_answering = False
+        self._is_handed_over = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -78,6 +81,20 @@ class TlsCaller:
         """Note the id that the caller proved; raises Busy when that peer has too many of these."""
         if not self._admission.prove(self._place, peer_id):
             raise errors.Busy(BUSY_RETRY_MS)
+
+    def asked_for(self) -> None:
+        """This end asked for the connection, so it takes none of its peer's places."""
+        self._place.is_asked_for = True
+
+    def hand_over(self) -> TlsLine:
+        """The line, for whoever asks on it from now on, and closes it.
+
+        To be called by the handler, after its answer. Raises MalformedMessage when more came.
+        """
+        if not self._frames.is_empty:
+            raise errors.MalformedMessage("bytes that nobody asked for")
+        self._is_handed_over = True
+        return self._line
 
     def offended(self, detail: str) -> None:
         """The caller sent what no peer sends; too often, and the connection is over."""
@@ -126,9 +143,11 @@ class TlsCaller:
         """Serve the caller until it leaves, or is sent away; raises nothing."""
         self._task = asyncio.current_task()
         try:
-            await self._shake_hands()
-            async with asyncio.timeout(REQUEST_TIMEOUT_S) as until_proven:
-                while not self.is_closed:
+            if self.peer_id is None:
+                await self._shake_hands()
+            patience_s = REQUEST_TIMEOUT_S if self.peer_id is None else None
+            async with asyncio.timeout(patience_s) as until_proven:
+                while not self.is_closed and not self._is_handed_over:
                     await self._serve_one(on_request)
                     if self.peer_id is not None:
                         until_proven.reschedule(None)
@@ -139,7 +158,8 @@ class TlsCaller:
         except errors.SourceUnavailable as error:
             self.close(error.message)
         finally:
-            self._line.close()
+            if not self._is_handed_over:
+                self._line.close()
             self._admission.free(self._place)
 
     async def _shake_hands(self) -> None:

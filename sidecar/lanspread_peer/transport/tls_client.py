@@ -6,7 +6,7 @@ many as may be sent, so that one request alone opens one, and a download fills f
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 from weakref import WeakSet
@@ -18,6 +18,7 @@ from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.tls_context import client_context
 from lanspread_peer.transport.tls_dialled import MAX_SENT, Job, TlsDialled
 from lanspread_peer.transport.tls_dialling import Dialling, OwnHello
+from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.transport.worker_threads import WorkerThreads
 from lanspread_peer.wire.frames import encode_frame
@@ -27,14 +28,13 @@ _Result = TypeVar("_Result")
 
 
 class TlsPeer:
-    """One peer at one address; made by `TlsClient.peer`."""
+    """One peer, and one way to connect to it; made by `TlsClient.peer` or `peer_by`."""
 
     def __init__(
-        self, dialling: Dialling, address: Address, peer_id: PeerId, threads: WorkerThreads
+        self, name: str, dial: Callable[[], Awaitable[TlsLine]], threads: WorkerThreads
     ) -> None:
-        self.address = address
-        self.peer_id = peer_id
-        self._dial = partial(dialling.dial, address, peer_id)
+        self._name = name
+        self._dial = dial
         self._threads = threads
         self._connections: dict[TlsDialled, asyncio.Task[None]] = {}
         self._is_closed = False
@@ -96,7 +96,7 @@ class TlsPeer:
     def _open(self) -> TlsDialled:
         connection = TlsDialled(self._dial, self._threads)
         self._connections[connection] = asyncio.get_running_loop().create_task(
-            self._run(connection), name=f"bulk connection to {self.address}"
+            self._run(connection), name=f"bulk connection to {self._name}"
         )
         return connection
 
@@ -123,7 +123,11 @@ class TlsClient:
 
     def peer(self, address: Address, peer_id: PeerId) -> TlsPeer:
         """A peer to ask; it connects when it is asked. Its user closes it."""
-        peer = TlsPeer(self._dialling, address, peer_id, self._threads)
+        return self.peer_by(str(address), partial(self._dialling.dial, address, peer_id))
+
+    def peer_by(self, name: str, dial: Callable[[], Awaitable[TlsLine]]) -> TlsPeer:
+        """A peer to ask, on lines that `dial` brings and on which it waits for requests."""
+        peer = TlsPeer(name, dial, self._threads)
         self._peers.add(peer)
         return peer
 

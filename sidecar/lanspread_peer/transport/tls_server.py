@@ -13,13 +13,15 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.core.offences import Offences
-from lanspread_peer.model.errors import CannotBind
+from lanspread_peer.model.errors import CannotBind, ConnectionLost
+from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_UPLOAD_SLOTS
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.tcp_listening import accept, open_listening
-from lanspread_peer.transport.tls_admission import TlsAdmission
+from lanspread_peer.transport.tls_admission import Place, TlsAdmission
 from lanspread_peer.transport.tls_caller import RequestHandler, TlsCaller
 from lanspread_peer.transport.tls_context import server_context
+from lanspread_peer.transport.tls_dialling import Dialling
 from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_session import TlsSession
 from lanspread_peer.transport.worker_threads import WorkerThreads
@@ -45,6 +47,8 @@ class TlsServer:
         # Whoever holds an upload slot needs one, and nobody else.
         self._threads = WorkerThreads("tls-upload", MAX_UPLOAD_SLOTS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._callers: set[TlsCaller] = set()
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -80,8 +84,28 @@ class TlsServer:
         """Accepted connections, those in their handshake included."""
         return self._admission.count
 
+    async def serve_dialled(self, dialling: Dialling, address: Address, peer_id: PeerId) -> None:
+        """Dial a peer, and answer what it asks there; returns once it has greeted.
+
+        Raises ConnectionLost when there is no room, or what dialling raises.
+        """
+        place = self._admission.admit_dialled(address.host, peer_id)
+        if place is None:
+            raise ConnectionLost("there is no room for another connection")
+        try:
+            line = await self._dial(dialling, address, peer_id)
+        except BaseException:
+            self._admission.free(place)
+            raise
+        self._serve(line, address, place)
+
+    def is_serving(self, peer_id: PeerId) -> bool:
+        """Whether this peer has a connection, idle or not, on which it is served."""
+        return any(caller.peer_id == peer_id for caller in self._callers)
+
     async def close(self) -> None:
         """End all connections and threads and free the port; twice is no error."""
+        self._is_closed = True
         while self._tasks:
             for task in list(self._tasks):
                 task.cancel()
@@ -94,6 +118,13 @@ class TlsServer:
         while True:
             connected, address = await accept(listening)
             self._welcome(connected, address)
+
+    async def _dial(self, dialling: Dialling, address: Address, peer_id: PeerId) -> TlsLine:
+        line = await dialling.dial(address, peer_id)
+        if self._is_closed:
+            line.close()
+            raise ConnectionLost("the transport is closed")
+        return line
 
     def _welcome(self, connected: socket.socket, address: Address) -> None:
         now = asyncio.get_running_loop().time()
@@ -109,8 +140,18 @@ class TlsServer:
             self._admission.free(place)
             connected.close()
             return
+        self._serve(line, address, place)
+
+    def _serve(self, line: TlsLine, address: Address, place: Place) -> None:
         caller = TlsCaller(line, address, place, self._admission, self._offences, self._threads)
-        self._spawn(f"bulk connection of {address}", caller.run(self._on_request))
+        self._callers.add(caller)
+        self._spawn(f"bulk connection of {address}", self._run(caller))
+
+    async def _run(self, caller: TlsCaller) -> None:
+        try:
+            await caller.run(self._on_request)
+        finally:
+            self._callers.discard(caller)
 
     def _spawn(self, name: str, work: "Coroutine[Any, Any, None]") -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -39,6 +39,7 @@ class Feature(StrEnum):
     """What a peer knows besides what all versions of the protocol know."""
 
     CHUNKS = "chunks"
+    DIAL_BACK = "dial_back"
 
 
 # The byte limits bound the characters here, as no character is shorter than a byte.
@@ -92,7 +93,8 @@ class Hello(Message, frozen=True):
     `certificate_chain` is DER in base64, the caller's own certificate first; `signature` is that
     of `hello_statement` by its key, in base64. `listen_port` is 0 when nobody can dial it.
     `library_digest` is empty while the library is still unknown. `bulk_port` is 0 without TLS
-    transport.
+    transport. `dials_back` is for that transport: the caller comes because it was asked to, and
+    once it is greeted roles are turned: it answers, and asks nothing.
     """
 
     peer_id: PeerIdText
@@ -106,6 +108,7 @@ class Hello(Message, frozen=True):
     library_digest: DigestText = ""
     bulk_port: PortOrNone = 0
     features: Features = []
+    dials_back: bool = False
 
 
 class HelloAck(Message, frozen=True):
@@ -255,6 +258,17 @@ class Peers(Message, frozen=True):
     peers: Annotated[list[PeerHint], Meta(max_length=MAX_PEER_HINTS * MAX_ADDRESSES_PER_PEER)]
 
 
+class DialBack(Message, frozen=True):
+    """Asks to be dialled at the bulk port that the caller announced, and to be served there.
+
+    On QUIC only, of peers with Feature.DIAL_BACK, one at a time.
+    """
+
+
+class DialledBack(Message, frozen=True):
+    """The answer to DialBack, once the caller was dialled and has greeted."""
+
+
 class Goodbye(Message, frozen=True):
     """The peer leaves. A hint: the connection's end says the same."""
 
@@ -310,6 +324,7 @@ REQUESTS: tuple[type[Message], ...] = (
     GetGameFileChunk,
     GetChunks,
     GetPeers,
+    DialBack,
     Goodbye,
 )
 ERRORS: tuple[type[Message], ...] = (Busy, Stale, NotFound, NotIndexed, Unsupported, Refused)
@@ -321,6 +336,7 @@ ANSWERS: tuple[type[Message], ...] = (
     NotModified,
     Game,
     Peers,
+    DialledBack,
     Bye,
     Data,
     *ERRORS,

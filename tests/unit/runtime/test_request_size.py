@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB, MAX_REQUEST_BYTES
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.counters import RunningCounters
@@ -11,7 +12,7 @@ from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire.codec import decode_answer
-from lanspread_peer.wire.messages import Refused
+from lanspread_peer.wire.messages import Message, Refused
 
 _PIECE = 16 * KIB
 
@@ -40,11 +41,20 @@ class _Caller:
         self.offences.append(detail)
 
 
+async def _unasked(peer: PeerId) -> Message:
+    raise AssertionError(peer)
+
+
 async def test_a_request_that_never_ends_is_refused_at_its_limit() -> None:
     stream = _EndlessStream()
     # It is refused before anybody looks at games or callers.
     server = PeerServer(
-        cast(Library, None), cast(Askers, None), UploadSlots(), RateLimit(), RunningCounters()
+        cast(Library, None),
+        cast(Askers, None),
+        UploadSlots(),
+        RateLimit(),
+        RunningCounters(),
+        _unasked,
     )
     caller = _Caller()
     await server.serve(cast(Connection, caller), cast(Stream, stream))

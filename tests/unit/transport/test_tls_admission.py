@@ -62,6 +62,38 @@ def test_connections_of_one_peer() -> None:
     assert proved[:MAX_BULK_CONNECTIONS_PER_PEER] == [True] * MAX_BULK_CONNECTIONS_PER_PEER
 
 
+def test_connections_to_serve_one_peer_on_are_among_its_own() -> None:
+    admission = TlsAdmission(Offences())
+    accepted = admission.admit("a", now=0.0)
+    assert accepted is not None
+    assert admission.prove(accepted, peer_id(1))
+    dialled = [admission.admit_dialled("a", peer_id(1)) for _ in range(4)]
+    assert [place is not None for place in dialled] == [True, True, True, False]
+    assert admission.count == MAX_BULK_CONNECTIONS_PER_PEER
+    assert admission.admit_dialled("a", peer_id(2)) is not None
+
+
+def test_there_is_no_room_to_serve_on_beyond_all_connections() -> None:
+    admission = TlsAdmission(Offences())
+    places = admitted(admission, str, prove=True)
+    assert len(places) == MAX_BULK_CONNECTIONS
+    assert admission.admit_dialled("new", peer_id(1000)) is None
+    admission.free(places[0])
+    assert admission.admit_dialled("new", peer_id(1000)) is not None
+
+
+def test_a_connection_that_was_asked_for_takes_none_of_its_peers_places() -> None:
+    admission = TlsAdmission(Offences())
+    places = [admission.admit(str(number), now=0.0) for number in range(6)]
+    assert places[0] is not None
+    places[0].is_asked_for = True
+    proved = [admission.prove(place, peer_id(1)) for place in places if place is not None]
+    assert proved == [True] * (1 + MAX_BULK_CONNECTIONS_PER_PEER) + [False]
+    assert places[5] is not None
+    places[5].is_asked_for = True
+    assert admission.prove(places[5], peer_id(1))
+
+
 def test_one_address_connects_only_so_often() -> None:
     admission = TlsAdmission(Offences())
     count = 0

@@ -44,6 +44,7 @@ GOLDEN_REQUESTS: list[tuple[m.Message, str]] = [
         '"offset":262144,"length":4096}}',
     ),
     (m.GetPeers(), '"GetPeers"'),
+    (m.DialBack(), '"DialBack"'),
     (m.Goodbye(), '"Goodbye"'),
     (m.Challenge(), '"Challenge"'),
     (
@@ -61,6 +62,7 @@ GOLDEN_ANSWERS: list[tuple[m.Message, str]] = [
     (m.Unsupported(), '"Unsupported"'),
     (m.Refused(), '"Refused"'),
     (m.Bye(), '"Bye"'),
+    (m.DialledBack(), '"DialledBack"'),
     (m.Nonce(CONTENT), '{"Nonce":{"nonce":"' + CONTENT + '"}}'),
     (m.Busy(300), '{"Busy":{"retry_ms":300}}'),
     (m.NotIndexed(425), '{"NotIndexed":{"progress":425}}'),

@@ -143,6 +143,8 @@ def _missing_bounds(info: inspect.Type, where: str) -> list[str]:
             return [] if info.max_length or info.pattern else [where]
         case inspect.IntType():
             return [] if info.ge is not None and info.le is not None else [where]
+        case inspect.BoolType():
+            return []
         case _:
             return [where]
 
