@@ -116,4 +116,14 @@ SABOTAGES_OF_TLS = (
             "::test_a_line_whose_peer_never_says_that_it_dialled_is_closed",
         ),
     ),
+    Sabotage(
+        "who is blocked goes on being served on open lines",
+        f"{PACKAGE}/runtime/sidecar.py",
+        "self._bulk.send_away(peer_id)",
+        "pass",
+        (
+            "tests/integration/test_bulk_transport.py"
+            "::test_who_is_blocked_is_served_no_longer_on_a_line_that_is_open",
+        ),
+    ),
 )

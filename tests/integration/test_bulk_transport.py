@@ -212,6 +212,20 @@ async def test_a_blocked_peer_gets_nothing_by_tls(party: Party) -> None:
         await ask_by_tls(server, stranger, request)
 
 
+async def test_who_is_blocked_is_served_no_longer_on_a_line_that_is_open(party: Party) -> None:
+    server = await party.start("server", {AOE2: GAME})
+    stranger = await party.hostile()
+    request = messages.GetChunks(content_of(server), 0, 1)
+    client = bulk_client(stranger)
+    try:
+        peer = client.peer(Address(LOOPBACK, bulk_port(server)), server.status().peer_id)
+        assert await peer.fetch(request, read_all)
+        await server.block_peer(stranger.peer_id)
+        await until(lambda: peer.connection_count == 0, within=5.0)
+    finally:
+        await client.close()
+
+
 async def test_files_that_change_are_not_sent_by_tls(party: Party) -> None:
     server = await party.start("server", {AOE2: GAME})
     stranger = await party.hostile()

@@ -24,6 +24,7 @@ from lanspread_peer.transport.tls_dialling import Dialling
 from support.game_trees import differences
 from support.guarded import guarded_source, silent_port
 from support.party import (
+    AOE2,
     Party,
     download,
     make_game,
@@ -145,6 +146,28 @@ async def test_a_cancel_in_the_middle_leaves_nothing_that_the_next_download_stum
     assert differences(party.game("server"), party.game("downloader")) == []
     assert by_messages == []
     assert serving(server, downloader)
+
+
+@pytest.mark.parametrize("is_guarded", [True, False], ids=["dialled back", "accepted"])
+async def test_who_is_blocked_is_served_no_longer_on_lines_that_are_open(
+    party: Party,
+    monkeypatch: pytest.MonkeyPatch,
+    port: int,
+    gate: Event,
+    by_messages: list[object],
+    is_guarded: bool,
+) -> None:
+    if is_guarded:
+        server, downloader = await guarded_source(party, GAME, port, monkeypatch)
+    else:
+        server = await party.start("server", {AOE2: GAME})
+        downloader = await party.downloader(server)
+    download_id = await some_bytes(downloader, by_messages)
+    assert serving(server, downloader)
+    await server.block_peer(downloader.status().peer_id)
+    gate.set()
+    await until(lambda: not serving(server, downloader), within=5.0)
+    await until(lambda: downloader.download(download_id).state is DownloadState.WAITING)
 
 
 @pytest.mark.parametrize("ends", ["server", "downloader"])

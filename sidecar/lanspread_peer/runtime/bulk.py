@@ -94,6 +94,10 @@ class Bulk:
         """See DialBackServer.answer."""
         return await self._dialler.answer(peer_id)
 
+    def send_away(self, peer_id: PeerId) -> None:
+        """Serve this peer no longer."""
+        self._server.send_away(peer_id)
+
     async def close(self) -> None:
         """End all connections and threads."""
         await self._client.close()

@@ -186,7 +186,9 @@ class Sidecar:
         return await self._neighbourhood.add_peer(address)
 
     async def block_peer(self, peer_id: PeerId) -> PeerStatus:
-        return await self._neighbourhood.block(peer_id)
+        status = await self._neighbourhood.block(peer_id)
+        self._bulk.send_away(peer_id)
+        return status
 
     async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
         return await self._neighbourhood.unblock(peer_id)

@@ -99,6 +99,12 @@ class TlsServer:
             raise
         self._serve(line, address, place)
 
+    def send_away(self, peer_id: PeerId) -> None:
+        """End all connections on which this peer is served."""
+        for caller in list(self._callers):
+            if caller.peer_id == peer_id:
+                caller.close("sent away")
+
     def is_serving(self, peer_id: PeerId) -> bool:
         """Whether this peer has a connection, idle or not, on which it is served."""
         return any(caller.peer_id == peer_id for caller in self._callers)
