@@ -78,6 +78,10 @@ def unreachable(party: Party, sidecar: Sidecar) -> list[Warned]:
     return [each for each in party.events(sidecar).of(Warned) if each.code == "BULK_UNREACHABLE"]
 
 
+def transports(sidecar: Sidecar) -> list[str]:
+    return [peer.transport for peer in sidecar.peers()]
+
+
 def serving(sidecar: Sidecar, other: Sidecar) -> bool:
     return sidecar._bulk._server.is_serving(other.status().peer_id)
 
@@ -97,16 +101,19 @@ async def test_a_peer_that_nobody_can_dial_is_listed_and_its_games_come_by_quic(
     assert (await download(downloader)).state is DownloadState.FINISHED
     assert differences(party.game("server"), party.game("downloader")) == []
     assert len(unreachable(party, downloader)) == 1
+    assert transports(server) == transports(downloader) == ["quic"]
 
 
 async def test_a_peer_that_nobody_can_dial_serves_by_tls_on_lines_that_it_opens(
     party: Party, monkeypatch: pytest.MonkeyPatch, port: int, by_messages: list[object]
 ) -> None:
-    _, downloader = await guarded_source(party, GAME, port, monkeypatch)
+    server, downloader = await guarded_source(party, GAME, port, monkeypatch)
+    assert transports(server) == transports(downloader) == ["quic"]
     assert (await download(downloader)).state is DownloadState.FINISHED
     assert differences(party.game("server"), party.game("downloader")) == []
     assert by_messages == []
     assert unreachable(party, downloader) == []
+    assert transports(server) == transports(downloader) == ["tls"]
 
 
 async def test_a_peer_with_all_its_lines_here_may_still_be_asked_for_others(

@@ -1,12 +1,14 @@
 """The bulk transport of one sidecar: its TLS server and client, opened and closed together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event
 from lanspread_peer.model.ids import PeerId, parse_peer_id
+from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.runtime.bulk_routes import BulkRoutes
 from lanspread_peer.runtime.bulk_server import BulkServer
 from lanspread_peer.runtime.callers import Callers
@@ -97,6 +99,11 @@ class Bulk:
     def send_away(self, peer_id: PeerId) -> None:
         """Serve this peer no longer."""
         self._server.send_away(peer_id)
+
+    def shown(self, peer: PeerStatus) -> PeerStatus:
+        """The same, with this transport when bytes come by it or the peer can be served on it."""
+        is_used = self.routes.works(peer.id) or self._server.is_serving(peer.id)
+        return replace(peer, transport=TLS) if peer.transport and is_used else peer
 
     async def close(self) -> None:
         """End all connections and threads."""

@@ -97,6 +97,11 @@ class BulkRoutes:
         route = self._routes.setdefault(peer_id, self._new_route(peer_id, address))
         return None if monotonic_s() < route.rests_until else route.way
 
+    def works(self, peer_id: PeerId) -> bool:
+        """Whether bytes came by TLS from this peer, and nothing broke since."""
+        route = self._routes.get(peer_id)
+        return route is not None and route.way.works
+
     def unreachable(self, peer_id: PeerId, way: Way, error: Exception) -> None:
         """This way brought nothing: take the next one, or let the peer rest."""
         route = self._routes.get(peer_id)

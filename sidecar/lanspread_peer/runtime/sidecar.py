@@ -180,7 +180,7 @@ class Sidecar:
     # Peers and the sidecar itself.
 
     def peers(self) -> list[PeerStatus]:
-        return self._neighbourhood.statuses()
+        return list(map(self._bulk.shown, self._neighbourhood.statuses()))
 
     async def add_peer(self, address: str) -> PeerStatus:
         return await self._neighbourhood.add_peer(address)

@@ -623,7 +623,7 @@ class Peer(_message.Message):
     address: _builtins.str
     """The address in use, `host:port`; the last one seen when not connected."""
     transport: _builtins.str
-    """How bytes move: `quic`; empty when not connected."""
+    """How bytes move: `tls` where they can, `quic` elsewhere and before any did; empty when not connected."""
     rtt_seconds: _builtins.float
     """Seconds that it took to answer the last ping; unset before the first answer."""
     game_count: _builtins.int
