@@ -35,14 +35,27 @@ def open_listening(bind: str, port: int) -> list[socket.socket]:
 
 async def accept(listening: socket.socket) -> tuple[socket.socket, Address]:
     """The next connection, and where it comes from."""
-    loop = asyncio.get_running_loop()
     while True:
+        # Not asyncio's sock_accept: a connection that it took is lost if it is cancelled then.
+        await _wait_readable(listening)
         try:
-            connected, address = await loop.sock_accept(listening)
+            connected, address = listening.accept()
+        except (BlockingIOError, InterruptedError):
+            continue
         except OSError:
             await asyncio.sleep(_NO_DESCRIPTOR_PAUSE_S)
             continue
         return connected, address_of(address)
+
+
+async def _wait_readable(listening: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(listening, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(listening)
 
 
 def _open_families(bind: str, port: int) -> list[socket.socket]:

@@ -139,8 +139,14 @@ class TlsCaller:
         # There is no room for what else may come before its end.
         await asyncio.get_running_loop().create_future()
 
+    def release(self) -> None:
+        """Free what `run` used, once it is over: the place, and the line unless handed over."""
+        if not self._is_handed_over:
+            self._line.close()
+        self._admission.free(self._place)
+
     async def run(self, on_request: "RequestHandler") -> None:
-        """Serve the caller until it leaves, or is sent away; raises nothing."""
+        """Serve the caller until it leaves, or is sent away; raises nothing. Then `release` it."""
         self._task = asyncio.current_task()
         try:
             if self.peer_id is None:
@@ -157,10 +163,6 @@ class TlsCaller:
             self.offended(error.message)
         except errors.SourceUnavailable as error:
             self.close(error.message)
-        finally:
-            if not self._is_handed_over:
-                self._line.close()
-            self._admission.free(self._place)
 
     async def _shake_hands(self) -> None:
         try:

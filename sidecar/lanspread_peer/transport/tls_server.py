@@ -151,18 +151,19 @@ class TlsServer:
     def _serve(self, line: TlsLine, address: Address, place: Place) -> None:
         caller = TlsCaller(line, address, place, self._admission, self._offences, self._threads)
         self._callers.add(caller)
-        self._spawn(f"bulk connection of {address}", self._run(caller))
+        task = self._spawn(f"bulk connection of {address}", caller.run(self._on_request))
+        # Not in the task: one that is cancelled before its first step runs nothing of it.
+        task.add_done_callback(lambda _: self._release(caller))
 
-    async def _run(self, caller: TlsCaller) -> None:
-        try:
-            await caller.run(self._on_request)
-        finally:
-            self._callers.discard(caller)
+    def _release(self, caller: TlsCaller) -> None:
+        self._callers.discard(caller)
+        caller.release()
 
-    def _spawn(self, name: str, work: "Coroutine[Any, Any, None]") -> None:
+    def _spawn(self, name: str, work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
