@@ -163,6 +163,17 @@ MAX_CHUNKS_PER_REQUEST = 1024
 # A request that leaves the choice names so many chunks at most: as a bitmap in base64, which takes
 # 43 KiB, they fit a request; the rest is named once these are here.
 MAX_ANY_CHUNKS = 262_144
+MAX_WANTED_CHARACTERS = (MAX_ANY_CHUNKS // 8 + 2) // 3 * 4
+# Downloads that a peer tells it can serve in part: as many as may be active at once.
+MAX_DOWNLOADING_GAMES = 64
+# A line of an availability after the first, which is a bitmap of all chunks; what does not fit goes
+# on in the next.
+MAX_AVAILABILITY_LINE_BYTES = 4 * KIB
+# Availabilities that one peer may follow here: one for each of its running downloads, and as many
+# that are about to end on a connection that is given up.
+MAX_AVAILABILITIES_PER_PEER = 4
+# An availability without news gives a sign of life so often, well before STALL_TIMEOUT_S.
+AVAILABILITY_HEARTBEAT_S = 2.0
 # Contents of which it is remembered how often each chunk was given by own choice: a byte per chunk,
 # so some MiB at the very most; more games are hardly handed out in one evening's first hour.
 MAX_REMEMBERED_SPREADS = 16

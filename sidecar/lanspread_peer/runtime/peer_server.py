@@ -173,7 +173,7 @@ class PeerServer:
             case messages.Goodbye():
                 return messages.Bye()
             case _:
-                return messages.Unsupported()
+                raise errors.Unsupported("this request is not served here")
 
     def _game(self, key: GameKey) -> Message:
         game = self._library.indexed(key)

@@ -19,6 +19,7 @@ from lanspread_peer.model.limits import (
     MAX_CHUNK_BYTES,
     MAX_CHUNKS_PER_REQUEST,
     MAX_DESCRIPTION_TEXT_BYTES,
+    MAX_DOWNLOADING_GAMES,
     MAX_FEATURES,
     MAX_GAME_BYTES,
     MAX_GAME_ID_BYTES,
@@ -30,15 +31,20 @@ from lanspread_peer.model.limits import (
     MAX_PEER_HINTS,
     MAX_SIGNATURE_BYTES,
     MAX_VERSION_BYTES,
+    MAX_WANTED_CHARACTERS,
 )
 
 PROTOCOL_VERSION = 1
+# How the answer to GetAnyChunk begins.
+CHUNK_NUMBER_BYTES = 8
 
 
 class Feature(StrEnum):
     """What a peer knows besides what all versions of the protocol know."""
 
     CHUNKS = "chunks"
+    ANY_CHUNK = "any"
+    AVAILABILITY = "availability"
     DIAL_BACK = "dial_back"
 
 
@@ -64,6 +70,8 @@ Size = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
 FileCount = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_ENTRIES)]
 ChunkCount = Annotated[int, Meta(ge=0, le=MAX_GAME_BYTES)]
 ChunkNumber = Annotated[int, Meta(ge=0, le=MAX_MANIFEST_CHUNKS - 1)]
+# Base64 comes in fours.
+WantedText = Annotated[str, Meta(min_length=4, max_length=MAX_WANTED_CHARACTERS)]
 ChunksPerRequest = Annotated[int, Meta(ge=1, le=MAX_CHUNKS_PER_REQUEST)]
 Length = Annotated[int, Meta(ge=1, le=MAX_CHUNK_BYTES)]
 DataLength = Annotated[int, Meta(ge=0, le=MAX_CHUNK_BYTES)]
@@ -160,12 +168,17 @@ class GameLine(Message, frozen=True):
 
 
 class Games(Message, frozen=True):
-    """The library, whole when `base_digest` is empty, else what changed since that digest."""
+    """The library, whole when `base_digest` is empty, else what changed since that digest.
+
+    `downloading` is what the peer fetches now and can serve in part; always all of it. It stands
+    apart, so that whoever does not know the field never takes a part for the whole.
+    """
 
     digest: DigestText
     games: Annotated[list[GameLine], Meta(max_length=MAX_LIBRARY_GAMES)]
     base_digest: DigestText = ""
     removed: Annotated[list[GameIdText], Meta(max_length=MAX_LIBRARY_GAMES)] = []
+    downloading: Annotated[list[GameLine], Meta(max_length=MAX_DOWNLOADING_GAMES)] = []
 
 
 class NotModified(Message, frozen=True):
@@ -238,6 +251,28 @@ class GetChunks(Message, frozen=True):
     content_id: ContentIdText
     first: ChunkNumber
     count: ChunksPerRequest
+
+
+class GetAnyChunk(Message, frozen=True):
+    """Asks whoever has all for the chunk that it gave least, of those `wanted`.
+
+    `wanted` is a bitmap in base64 whose bit 0 is chunk number `first`. The answer, raw, is the
+    number of the chunk in CHUNK_NUMBER_BYTES, big-endian, and then its bytes. Only of peers with
+    Feature.ANY_CHUNK.
+    """
+
+    content_id: ContentIdText
+    wanted: WantedText
+    first: ChunkNumber = 0
+
+
+class GetAvailability(Message, frozen=True):
+    """Asks which chunks the peer holds, and to be told of more of them until the answer ends.
+
+    The answer, raw, is lines: see wire/availability.py. Only of peers with Feature.AVAILABILITY.
+    """
+
+    content_id: ContentIdText
 
 
 class GetPeers(Message, frozen=True):
@@ -323,6 +358,8 @@ REQUESTS: tuple[type[Message], ...] = (
     GetGameFileData,
     GetGameFileChunk,
     GetChunks,
+    GetAnyChunk,
+    GetAvailability,
     GetPeers,
     DialBack,
     Goodbye,
@@ -347,4 +384,6 @@ RAW_REQUESTS: tuple[type[Message], ...] = (
     GetGameFileData,
     GetGameFileChunk,
     GetChunks,
+    GetAnyChunk,
+    GetAvailability,
 )

@@ -12,6 +12,7 @@ from lanspread_peer.model.limits import (
     MAX_CERTIFICATES,
     MAX_CHUNK_BYTES,
     MAX_CHUNKS_PER_REQUEST,
+    MAX_DOWNLOADING_GAMES,
     MAX_GAME_BYTES,
     MAX_GAME_ID_BYTES,
     MAX_LIBRARY_GAMES,
@@ -20,6 +21,7 @@ from lanspread_peer.model.limits import (
     MAX_NAME_BYTES,
     MAX_PATH_BYTES,
     MAX_VERSION_BYTES,
+    MAX_WANTED_CHARACTERS,
 )
 from lanspread_peer.wire import messages as m
 from lanspread_peer.wire.codec import decode_answer, decode_request
@@ -47,6 +49,9 @@ BOUNDS: list[tuple[type[m.Message], str, Any, Any]] = [
     (m.GetChunks, "first", MAX_MANIFEST_CHUNKS - 1, MAX_MANIFEST_CHUNKS),
     (m.GetChunks, "count", 1, 0),
     (m.GetChunks, "count", MAX_CHUNKS_PER_REQUEST, MAX_CHUNKS_PER_REQUEST + 1),
+    (m.GetAnyChunk, "first", MAX_MANIFEST_CHUNKS - 1, MAX_MANIFEST_CHUNKS),
+    (m.GetAnyChunk, "wanted", "AAAA", "AAA"),
+    (m.GetAnyChunk, "wanted", "x" * MAX_WANTED_CHARACTERS, "x" * (MAX_WANTED_CHARACTERS + 1)),
     (m.Data, "length", 0, -1),
     (m.Data, "length", MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1),
     (m.GetManifest, "content_id", "f" * 64, "f" * 63),
@@ -116,6 +121,14 @@ def test_a_library_may_have_as_many_games_as_the_limit_and_no_more() -> None:
     assert len(games.games) == MAX_LIBRARY_GAMES
     with pytest.raises(MalformedMessage):
         _decode(m.Games, games=[LINE] * (MAX_LIBRARY_GAMES + 1))
+
+
+def test_a_peer_tells_of_as_many_running_downloads_as_the_limit_and_no_more() -> None:
+    games = _decode(m.Games, downloading=[LINE] * MAX_DOWNLOADING_GAMES)
+    assert isinstance(games, m.Games)
+    assert len(games.downloading) == MAX_DOWNLOADING_GAMES
+    with pytest.raises(MalformedMessage):
+        _decode(m.Games, downloading=[LINE] * (MAX_DOWNLOADING_GAMES + 1))
 
 
 @pytest.mark.parametrize(
