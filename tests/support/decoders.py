@@ -64,6 +64,7 @@ from lanspread_peer.wire.codec import decode_answer, decode_request, encode
 from lanspread_peer.wire.frames import FrameBuffer, encode_frame
 from lanspread_peer.wire.manifest_codec import content_id_of, decode_manifest, encode_manifest
 from lanspread_peer.wire.messages import ANSWERS, REQUESTS, Game, Games
+from support.chunk_texts import AVAILABILITIES, WANTED, read_availability, read_wanted
 from support.manifests import game_manifest
 from support.messages import smallest_of
 from support.stagings import staged_for
@@ -106,6 +107,8 @@ def decoders(folder: Path) -> list[Decoder]:
             bomb_bytes=MAX_ANSWER_BYTES // 4,
         ),
         Decoder("frames", _frames, _FRAMES, (MalformedMessage, UnknownMessage)),
+        Decoder("availability", read_availability, AVAILABILITIES, (MalformedMessage,)),
+        Decoder("wanted", read_wanted, WANTED, (MalformedMessage,)),
         Decoder("manifest", _manifest, _MANIFESTS, (InvalidManifest, UnsafePath), bomb_bytes=MIB),
         Decoder("mDNS TXT", _txt, _TXTS, (MalformedMessage,)),
         Decoder("version.ini", _version_ini, _VERSION_INIS, ()),
