@@ -349,7 +349,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run may have any number of bytes",
-        f"{PACKAGE}/runtime/bulk_server.py",
+        f"{PACKAGE}/runtime/data_requests.py",
         "if not run or sum(chunk.length for chunk in run) > MAX_RUN_BYTES:",
         "if not run:",
         (

@@ -8,7 +8,7 @@ _NOT_FASTER = f"{_LIMITED}::test_a_limited_transfer_is_not_faster_than_its_rate"
 SABOTAGES_OF_RATES = (
     Sabotage(
         "uploads by QUIC are faster than their limit",
-        f"{PACKAGE}/runtime/peer_server.py",
+        f"{PACKAGE}/runtime/data_answers.py",
         "end = start + await self._limit.wait(end - start)",
         "pass",
         (_NOT_FASTER,),
@@ -23,8 +23,8 @@ SABOTAGES_OF_RATES = (
     Sabotage(
         "downloads by QUIC are faster than their limit",
         f"{PACKAGE}/runtime/chunk_fetch.py",
-        "rest = _Rest(_reported(self._limit.pieces(pieces), reports))",
-        "rest = _Rest(_reported(pieces, reports))",
+        "rest = _Rest(_reported(self._limit.pieces(pieces), reports, head))",
+        "rest = _Rest(_reported(pieces, reports, head))",
         (_NOT_FASTER,),
     ),
     Sabotage(

@@ -11,7 +11,7 @@ from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.ids import InstanceId, PeerId
 from lanspread_peer.model.peer import Address
-from lanspread_peer.runtime import bulk_routes, bulk_server
+from lanspread_peer.runtime import bulk_routes, offers
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import Identity
@@ -146,7 +146,7 @@ async def test_wrong_bytes_by_tls_drop_their_source(
 
     server = await party.start("server", {AOE2: GAME})
     downloader = await party.downloader(server)
-    monkeypatch.setattr(bulk_server, "served_slices", wrong)
+    monkeypatch.setattr(offers, "served_slices", wrong)
     download_id = await start_download(downloader)
     await until(lambda: downloader.status().counters.bad_chunks)
     assert downloader.download(download_id).fetched_bytes == 0

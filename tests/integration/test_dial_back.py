@@ -14,7 +14,7 @@ from lanspread_peer.model.events import Warned
 from lanspread_peer.model.ids import DownloadId
 from lanspread_peer.model.limits import MAX_BULK_CONNECTIONS_PER_PEER, MIB, UPLOAD_SLICE_BYTES
 from lanspread_peer.model.peer import Address, PeerState
-from lanspread_peer.runtime import bulk_server
+from lanspread_peer.runtime import offers
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.dial_back import DialBacks
 from lanspread_peer.runtime.sidecar import Sidecar
@@ -69,7 +69,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
                 gate.wait()
             yield data
 
-    monkeypatch.setattr(bulk_server, "served_slices", held)
+    monkeypatch.setattr(offers, "served_slices", held)
     yield gate
     gate.set()
 

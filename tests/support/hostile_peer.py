@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lanspread_peer.core.chunk_set import lowest
 from lanspread_peer.model.errors import ConnectionLost, Stalled, StreamReset
 from lanspread_peer.model.ids import ContentId, InstanceId, PeerId
 from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
@@ -20,6 +21,7 @@ from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
+from lanspread_peer.wire.chunk_bitmap import decode_bitmap
 from lanspread_peer.wire.codec import decode_answer, decode_request, encode
 from lanspread_peer.wire.hello_statement import NONCE_BYTES
 from lanspread_peer.wire.manifest_codec import content_id_of, encode_manifest
@@ -29,7 +31,9 @@ from support.quic_pair import make_key
 from support.quic_party import LOOPBACK, ask, receive_all
 
 Answer: TypeAlias = "Callable[[HostilePeer, Stream, Message], Awaitable[None]]"
-DataRequest: TypeAlias = messages.GetGameFileChunk | messages.GetGameFileData | messages.GetChunks
+DataRequest: TypeAlias = (
+    messages.GetGameFileChunk | messages.GetGameFileData | messages.GetChunks | messages.GetAnyChunk
+)
 _Request = TypeVar("_Request", bound=Message)
 
 
@@ -186,7 +190,12 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
     match request:
         case messages.GetManifest():
             await stream.send(peer.offered(request.content_id).manifest_bytes, end=True)
-        case messages.GetGameFileChunk() | messages.GetGameFileData() | messages.GetChunks():
+        case (
+            messages.GetGameFileChunk()
+            | messages.GetGameFileData()
+            | messages.GetChunks()
+            | messages.GetAnyChunk()
+        ):
             await stream.send(bytes_asked(peer, request), end=True)
         case messages.Challenge():
             await stream.send(encode(messages.Nonce("5a" * NONCE_BYTES)), end=True)
@@ -197,8 +206,14 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
 
 
 def bytes_asked(peer: HostilePeer, request: DataRequest) -> bytes:
-    """The right bytes."""
+    """The right bytes; of any chunk, the first that is wanted."""
     offer = peer.offered(request.content_id)
+    if isinstance(request, messages.GetAnyChunk):
+        count = offer.manifest.totals.chunks - request.first
+        number = request.first + lowest(decode_bitmap(request.wanted, count))
+        chosen = messages.GetChunks(request.content_id, number, 1)
+        head = number.to_bytes(messages.CHUNK_NUMBER_BYTES, "big")
+        return head + bytes_asked(peer, chosen)
     if isinstance(request, messages.GetChunks):
         chunks = offer.manifest.run(request.first, request.count)
         parts = (offer.files[c.file.path][c.offset : c.offset + c.length] for c in chunks)

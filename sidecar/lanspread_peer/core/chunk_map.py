@@ -57,6 +57,13 @@ class ChunkMap:
         self._missing_count = len(self._numbers)
         self._owners: dict[int, tuple[int, ...]] = {}
 
+    def of_at_least(self, length: int) -> ChunkSet:
+        """The selected chunks that have so many bytes or more, whatever their state."""
+        lengths = (end - start for start, end in pairwise(self._starts))
+        return chunk_set(
+            n for n, each in zip(self._numbers, lengths, strict=True) if each >= length
+        )
+
     @property
     def missing(self) -> ChunkSet:
         """The chunks that nobody has been asked for, or whose requests came to nothing."""

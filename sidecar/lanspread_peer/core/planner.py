@@ -58,8 +58,7 @@ class Planner:
         self._out = RequestsOut(self._map, self._sources)
         self._assigned_at = 0.0
         self._theft_at: float | None = None
-        self._crawl_at = 0.0
-        self._takeover_at = 0.0
+        self._crawl_at = self._takeover_at = 0.0
 
     @property
     def is_complete(self) -> bool:
@@ -133,6 +132,10 @@ class Planner:
         source.chooses = chooses and holds is None
         self._order.add_holdings(holds or NO_CHUNKS)
 
+    def expect_company(self, is_expected: bool) -> None:
+        """Whether peers are in sight that may be about to fetch the same; so it is at first."""
+        self._choice.may_have_company = is_expected
+
     def holds_added(self, peer: PeerId, chunks: ChunkSet) -> None:
         """A partial source tells that it holds these chunks too."""
         source = self._sources.find(peer)
@@ -160,8 +163,7 @@ class Planner:
 
     def assign(self, *, now: float) -> list[Assignment]:
         """All requests to send now."""
-        self._assigned_at = now
-        self._theft_at = None
+        self._assigned_at, self._theft_at = now, None
         admitted = self._sources.admitted()
         running = [source for source in admitted if not is_left_behind(source, now=now)]
         allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
@@ -301,10 +303,10 @@ class Planner:
         if self._is_full():
             return self._take_over(source, now=now) if source.request_count < allowance else None
         askable = source.askable(self._map.missing)
-        if self._choice.is_left_to(source, askable):
-            if askable.bit_count() <= sum(each.is_unchosen for each in source.requests):
+        if left := self._choice.left_to(source, askable):
+            if left.bit_count() <= sum(each.is_unchosen for each in source.requests):
                 return None
-            return self._out.send_any(source, self._choice.wanted(askable), now=now)
+            return self._out.send_any(source, left, now=now)
         run = self._choice.run(source, askable)
         if run:
             return self._out.send_run(source, run, now=now)

@@ -5,9 +5,10 @@ carry, in the order of the manifest from one or two of them. As soon as a partia
 others fetch the same: then requests are small, so that each has soon something to give, and the
 complete sources that can choose themselves what to give, which is what they gave least. They do so
 at the very beginning too, one request at a time, as a room that begins together must not fetch the
-same chunks, nor fill the queues, before its peers know of each other. Alone, that is over in a
-moment, and in a room it lasts as it should.
-Small files are grouped in either case, or each would cost a round trip.
+same chunks, nor fill the queues, before its peers know of each other. Where nobody else is in sight
+there is no such beginning.
+Small files are grouped in either case, or each would cost a round trip, and nobody but we choose
+them.
 
 A chunk that failed somewhere is asked for alone and of a source we name, and so is every chunk of
 a source that refused one: what is to be had is then known chunk by chunk.
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 
 from lanspread_peer.core.chunk_map import ChunkMap
 from lanspread_peer.core.chunk_order import ChunkOrder
-from lanspread_peer.core.chunk_set import ChunkSet, lowest
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, lowest
 from lanspread_peer.core.source import Source
 from lanspread_peer.model.limits import MAX_ANY_CHUNKS, MAX_RUN_BYTES, MIB, MIN_CHUNK_BYTES
 
@@ -25,6 +26,8 @@ from lanspread_peer.model.limits import MAX_ANY_CHUNKS, MAX_RUN_BYTES, MIB, MIN_
 _MAX_SOURCES_IN_ORDER = 2
 # The beginning of a download; a room that begins at once is aware of itself by then.
 _BEGINNING_BYTES = 16 * MIB
+# A request for a smaller one would take longer than its bytes.
+_LARGE_BYTES = MIN_CHUNK_BYTES // 4
 
 
 class RequestChoice:
@@ -33,9 +36,12 @@ class RequestChoice:
     def __init__(self, chunk_map: ChunkMap, order: ChunkOrder) -> None:
         self._map = chunk_map
         self._order = order
+        self._large = chunk_map.of_at_least(_LARGE_BYTES)
         self._in_order = True
         self._verified_bytes = 0
         self.is_swarm = False
+        # Whether there are others who may be about to fetch the same.
+        self.may_have_company = True
 
     def note_verified(self, length: int) -> None:
         """So many more bytes are here."""
@@ -46,22 +52,23 @@ class RequestChoice:
         self.is_swarm = any(source.holds is not None for source in admitted)
         self._in_order = len(admitted) <= _MAX_SOURCES_IN_ORDER and not self.is_swarm
 
-    def is_left_to(self, source: Source, askable: ChunkSet) -> bool:
-        """Whether the source is to choose among what it may be asked for."""
-        if not askable or self._order.failed(askable):
-            return False
-        return self.begins_at(source) or (self.is_swarm and _may_choose(source))
+    def left_to(self, source: Source, askable: ChunkSet) -> ChunkSet:
+        """The chunks among which the source is to choose, of those it may be asked for."""
+        large = askable & self._large
+        if not large or self._order.failed(askable):
+            return NO_CHUNKS
+        if not self.begins_at(source) and not (self.is_swarm and _may_choose(source)):
+            return NO_CHUNKS
+        if large.bit_length() <= MAX_ANY_CHUNKS:
+            return large
+        return large & ((1 << lowest(large) + MAX_ANY_CHUNKS) - 1)
 
     def begins_at(self, source: Source) -> bool:
         """Whether others may just begin with the same source, and are not known of yet."""
         is_young = self._verified_bytes < _BEGINNING_BYTES
-        return is_young and not self.is_swarm and _may_choose(source)
-
-    def wanted(self, askable: ChunkSet) -> ChunkSet:
-        """The chunks to name in a request that leaves the choice."""
-        if askable.bit_length() <= MAX_ANY_CHUNKS:
-            return askable
-        return askable & ((1 << lowest(askable) + MAX_ANY_CHUNKS) - 1)
+        if not (is_young and self.may_have_company and _may_choose(source)) or self.is_swarm:
+            return False
+        return bool(self._map.missing & self._large)
 
     def run(self, source: Source, askable: ChunkSet) -> range:
         """The chunks to ask the source for, of those it may be asked for; maybe none."""

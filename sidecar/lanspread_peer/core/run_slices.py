@@ -19,13 +19,22 @@ class FileRange:
 
 def slices_of(chunks: Iterable[Chunk]) -> Iterator[list[FileRange]]:
     """The ranges of the chunks, in their order, in slices of at most UPLOAD_SLICE_BYTES."""
+    return _cut(FileRange(chunk.file.path, chunk.offset, chunk.length) for chunk in chunks)
+
+
+def file_slices(path: SafeRelPath, offset: int, length: int) -> Iterator[list[FileRange]]:
+    """One range of a file in such slices."""
+    return _cut([FileRange(path, offset, length)])
+
+
+def _cut(ranges: Iterable[FileRange]) -> Iterator[list[FileRange]]:
     part: list[FileRange] = []
     room = UPLOAD_SLICE_BYTES
-    for chunk in chunks:
-        offset, end = chunk.offset, chunk.offset + chunk.length
+    for each in ranges:
+        offset, end = each.offset, each.offset + each.length
         while offset < end:
             length = min(room, end - offset)
-            part.append(FileRange(chunk.file.path, offset, length))
+            part.append(FileRange(each.path, offset, length))
             offset += length
             room -= length
             if not room:

@@ -13,10 +13,10 @@ from lanspread_peer.runtime.bulk_routes import BulkRoutes
 from lanspread_peer.runtime.bulk_server import BulkServer
 from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.data_requests import DataRequests
 from lanspread_peer.runtime.dial_back import DialBacks
 from lanspread_peer.runtime.dial_back_server import DialBackServer
 from lanspread_peer.runtime.identity import TLS, Identity
-from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.neighbourhood import Neighbourhood
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import UploadSlots
@@ -47,7 +47,7 @@ class Bulk:
         identity: Identity,
         neighbourhood: Neighbourhood,
         bind: str,
-        library: Library,
+        requests: DataRequests,
         slots: UploadSlots,
         limit: RateLimit,
         counters: RunningCounters,
@@ -77,7 +77,7 @@ class Bulk:
             bind=bind,
             port=neighbourhood.port,
             key=identity.private_key,
-            on_request=BulkServer(library, callers, slots, limit, counters, dial_backs).answer,
+            on_request=BulkServer(requests, callers, slots, limit, counters, dial_backs).answer,
             offences=offences,
         )
         neighbourhood.bulk_port = server.port

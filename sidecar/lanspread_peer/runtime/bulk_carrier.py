@@ -13,7 +13,7 @@ from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
 from lanspread_peer.model.manifest import Chunk, FileEntry
 from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
 from lanspread_peer.runtime.carrier import Reports, Target
-from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
+from lanspread_peer.runtime.chunk_fetch import ChunkFetcher, any_request
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.storage import beneath
 from lanspread_peer.transport.base import Connection
@@ -70,36 +70,47 @@ class BulkCarrier:
 async def _fetch(
     way: Way, target: Target, asked: Assignment, reports: Reports, limit: RateLimit
 ) -> None:
-    request = messages.GetChunks(
-        content_id=target.content_id, first=asked.chunks.start, count=len(asked.chunks)
-    )
-    chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
+    loop = asyncio.get_running_loop()
+    request: messages.Message
+    taking: _Taking | _TakingAny
+    if asked.wanted is None:
+        first, count = asked.chunks.start, len(asked.chunks)
+        request = messages.GetChunks(content_id=target.content_id, first=first, count=count)
+        taking = _Taking(target, target.manifest.run(first, count), reports, limit, loop)
+    else:
+        request = any_request(asked.wanted, target)
+        taking = _TakingAny(target, reports, limit, loop)
 
     def on_bytes(count: int) -> None:
         way.reached()
         reports.on_bytes(count)
 
-    await way.peer.fetch(request, _Taking(target, chunks, reports, limit).take, on_bytes)
+    await way.peer.fetch(request, taking.take, on_bytes)
 
 
 class _Taking:
     """Takes a run in a worker thread: each chunk is written only when it is right."""
 
     def __init__(
-        self, target: Target, chunks: list[Chunk], reports: Reports, limit: RateLimit
+        self,
+        target: Target,
+        chunks: list[Chunk],
+        reports: Reports,
+        limit: RateLimit,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._target = target
         self._limit = limit
         self._chunks = chunks
         self._reports = reports
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._written: list[Chunk] = []
         self._written_bytes = 0
 
     def take(self, reader: DataReader) -> None:
         """Raises IntegrityError, StorageError, or what the reader raises."""
-        if reader.length != sum(chunk.length for chunk in self._chunks):
-            raise errors.IntegrityError(f"{reader.length} bytes are not what was asked for")
+        if reader.left != sum(chunk.length for chunk in self._chunks):
+            raise errors.IntegrityError(f"{reader.left} bytes are not what was asked for")
         buffer = memoryview(bytearray(max(chunk.length for chunk in self._chunks)))
         try:
             with beneath.keeping_folders():
@@ -134,3 +145,31 @@ class _Taking:
     def _report(self, written: list[Chunk]) -> None:
         for chunk in written:
             self._reports.on_chunk(chunk)
+
+
+class _TakingAny:
+    """Takes the number of a chunk and then the chunk, if it is still wanted."""
+
+    def __init__(
+        self,
+        target: Target,
+        reports: Reports,
+        limit: RateLimit,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._target = target
+        self._reports = reports
+        self._limit = limit
+        self._loop = loop
+
+    def take(self, reader: DataReader) -> None:
+        """Raises as _Taking does; what is not wanted is left unread."""
+        number = int.from_bytes(reader.read_head(messages.CHUNK_NUMBER_BYTES), "big")
+        chosen = asyncio.run_coroutine_threadsafe(self._ask(number), self._loop)
+        if chosen.result():
+            chunk = self._target.manifest.chunk(number)
+            taking = _Taking(self._target, [chunk], self._reports, self._limit, self._loop)
+            taking.take(reader)
+
+    async def _ask(self, number: int) -> bool:
+        return self._reports.on_chosen(number)

@@ -31,6 +31,10 @@ class Reports(Protocol):
         """So many more bytes came, right or wrong."""
         ...
 
+    def on_chosen(self, number: int) -> bool:
+        """The source chose this chunk, so it says; False when the request is to end at once."""
+        ...
+
     def on_chunk(self, chunk: Chunk) -> None:
         """A chunk is verified and written."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from lanspread_peer.core.assignment import Assignment
+from lanspread_peer.core.chunk_set import ChunkSet, lowest
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.limits import (
@@ -24,7 +25,14 @@ from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.storage.staging import Staging
 from lanspread_peer.transport.base import Connection
-from lanspread_peer.wire.messages import GetChunks, GetGameFileChunk, GetGameFileData
+from lanspread_peer.wire.chunk_bitmap import encode_bitmap
+from lanspread_peer.wire.messages import (
+    CHUNK_NUMBER_BYTES,
+    GetAnyChunk,
+    GetChunks,
+    GetGameFileChunk,
+    GetGameFileData,
+)
 
 # A whole file is the last resort, so even a poor link may give it, but nobody may drip for ever.
 _CHUNK_OF_FILE_TIMEOUT_S = 30.0
@@ -47,25 +55,17 @@ class ChunkFetcher:
         Busy comes when all buffers are in use, or the rate limit carries no more requests, as
         waiting would look like the source's silence.
         """
-        chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
-        writing = _Writing(target.staging, reports)
-        async with (
-            self.buffer(target),
-            aclosing(pieces_of(connection, _request_for(chunks, target))) as pieces,
-        ):
-            try:
-                rest = _Rest(_reported(self._limit.pieces(pieces), reports))
-                for chunk in chunks:
-                    if rest.size < chunk.length:
-                        # Nothing has to wait for what is still to come.
-                        await writing.write()
-                    filling = await rest.fill(_Filling(chunk))
-                    if chunk is chunks[-1]:
-                        await rest.require_end()
-                    writing.add(chunk, filling.finish())
-            finally:
-                # Right ones stay, whatever came after them.
-                await writing.write()
+        request = _request_for(asked, target)
+        async with self.buffer(target), aclosing(pieces_of(connection, request)) as pieces:
+            head = 0 if asked.wanted is None else CHUNK_NUMBER_BYTES
+            rest = _Rest(_reported(self._limit.pieces(pieces), reports, head))
+            if asked.wanted is None:
+                chunks = target.manifest.run(asked.chunks.start, len(asked.chunks))
+                await _take(rest, chunks, target, reports)
+                return
+            number = await rest.take_number()
+            if reports.on_chosen(number):
+                await _take(rest, [target.manifest.chunk(number)], target, reports)
 
     @asynccontextmanager
     async def buffer(self, target: Target) -> AsyncIterator[None]:
@@ -116,21 +116,56 @@ def _most_requests(rate: int | None, downloads: int) -> int:
     return max(1, carried // downloads)
 
 
-def _request_for(chunks: list[Chunk], target: Target) -> GetChunks | GetGameFileChunk:
-    first = chunks[0]
-    if len(chunks) > 1:
-        return GetChunks(content_id=target.content_id, first=first.number, count=len(chunks))
-    return GetGameFileChunk(
-        content_id=target.content_id,
-        relative_path=first.file.path,
-        offset=first.offset,
-        length=first.length,
+def any_request(wanted: ChunkSet, target: Target) -> GetAnyChunk:
+    """The message that asks for one of these chunks."""
+    # From the first one on, so that a bitmap of MAX_ANY_CHUNKS is enough.
+    first = lowest(wanted)
+    rest = wanted >> first
+    return GetAnyChunk(
+        content_id=target.content_id, wanted=encode_bitmap(rest, rest.bit_length()), first=first
     )
 
 
-async def _reported(pieces: AsyncIterator[bytes], reports: Reports) -> AsyncIterator[bytes]:
+def _request_for(asked: Assignment, target: Target) -> GetChunks | GetGameFileChunk | GetAnyChunk:
+    if asked.wanted is not None:
+        return any_request(asked.wanted, target)
+    first, content_id = asked.chunks.start, target.content_id
+    if len(asked.chunks) > 1:
+        return GetChunks(content_id=content_id, first=first, count=len(asked.chunks))
+    chunk = target.manifest.chunk(first)
+    return GetGameFileChunk(
+        content_id=content_id,
+        relative_path=chunk.file.path,
+        offset=chunk.offset,
+        length=chunk.length,
+    )
+
+
+async def _take(rest: "_Rest", chunks: list[Chunk], target: Target, reports: Reports) -> None:
+    """These chunks, and nothing after them."""
+    writing = _Writing(target.staging, reports)
+    try:
+        for chunk in chunks:
+            if rest.size < chunk.length:
+                # Nothing has to wait for what is still to come.
+                await writing.write()
+            filling = await rest.fill(_Filling(chunk))
+            if chunk is chunks[-1]:
+                await rest.require_end()
+            writing.add(chunk, filling.finish())
+    finally:
+        # Right ones stay, whatever came after them.
+        await writing.write()
+
+
+async def _reported(
+    pieces: AsyncIterator[bytes], reports: Reports, head: int
+) -> AsyncIterator[bytes]:
+    """The pieces, told of but for the first `head` bytes, which are of no chunk."""
     async for piece in pieces:
-        reports.on_bytes(len(piece))
+        of_head = min(head, len(piece))
+        head -= of_head
+        reports.on_bytes(len(piece) - of_head)
         yield piece
 
 
@@ -185,6 +220,16 @@ class _Rest:
             if not piece:
                 return filling
             self._left = memoryview(piece)
+
+    async def take_number(self) -> int:
+        """The chunk that the source chose; raises IntegrityError when the answer ends before."""
+        while len(self._left) < CHUNK_NUMBER_BYTES:
+            piece = await self._next()
+            if not piece:
+                raise errors.IntegrityError("the source sent no chunk")
+            self._left = memoryview(bytes(self._left) + piece)
+        number, self._left = self._left[:CHUNK_NUMBER_BYTES], self._left[CHUNK_NUMBER_BYTES:]
+        return int.from_bytes(number, "big")
 
     async def require_end(self) -> None:
         """Raises IntegrityError when there is more."""

@@ -148,6 +148,9 @@ class _Reports:
         self._network.links.heard(self._asked.peer)
         self._planner.progressed(self._asked, count, now=monotonic_s())
 
+    def on_chosen(self, number: int) -> bool:
+        return self._planner.chosen(self._asked, number, now=monotonic_s())
+
     def on_chunk(self, chunk: Chunk) -> None:
         self.unverified_bytes -= chunk.length
         received = self._planner.received(self._asked, chunk.number, now=monotonic_s())

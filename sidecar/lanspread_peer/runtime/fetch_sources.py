@@ -83,8 +83,15 @@ class FetchSources:
 
     def _add(self, peer: PeerId, now: float) -> None:
         said = self._links.current(peer)
-        runs = said is not None and Feature.CHUNKS in said.features
-        self._planner.add_source(peer, now=now, runs=runs)
+        features = said.features if said is not None else frozenset()
+        holders = self._peers.sources(self._key, self._content_id)
+        self._planner.expect_company(self._peers.connected_count > len(holders))
+        self._planner.add_source(
+            peer,
+            now=now,
+            runs=Feature.CHUNKS in features,
+            chooses=Feature.ANY_CHUNK in features,
+        )
 
     def _keep(self, peer: PeerId, used: Connection | None) -> bool:
         if used is self._connections[peer]:

@@ -8,27 +8,25 @@ from the event loop only.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import structlog
 
 from lanspread_peer.core.library_revisions import LibraryRevisions
-from lanspread_peer.core.run_slices import FileRange
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event, ScanFinished, Warned
 from lanspread_peer.model.game import LocalGame, LocalState
 from lanspread_peer.model.ids import ContentId, GameKey
 from lanspread_peer.runtime.hash_progress import HashProgress
 from lanspread_peer.runtime.logs import LogOnce
-from lanspread_peer.runtime.tasks import TaskSet, run_in_thread
+from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.watch import wait_for_changes
 from lanspread_peer.storage.found import FoundGame
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.hasher import HashPlan, IndexedGame, hash_game, plan, what_stays
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.scanner import survey
-from lanspread_peer.storage.served_file import ServedFile, open_served, read_served
 
 _log = structlog.get_logger(__name__)
 
@@ -136,28 +134,6 @@ class Library:
     def hashing_per_mille(self, key: GameKey) -> int:
         """How far the hashing of this game is, 0 to 1000."""
         return self._hashing.per_mille if self._hashing.key == key else 0
-
-    async def read_served(self, game: IndexedGame, ranges: Sequence[FileRange]) -> bytes:
-        """Ranges of files of an offered game; raises Stale or NotFoundByPeer."""
-        try:
-            return await run_in_thread(read_served, game.found.game_dir, game, ranges)
-        except errors.Stale:
-            self.request_rescan()
-            raise
-
-    async def open_served(self, game: IndexedGame, path: str) -> ServedFile:
-        """Open a file of an offered game; raises Stale or NotFoundByPeer."""
-        opened: list[ServedFile] = []
-        try:
-            await run_in_thread(lambda: opened.append(open_served(game.found.game_dir, game, path)))
-        except errors.Stale:
-            self.request_rescan()
-            raise
-        except asyncio.CancelledError:
-            for served in opened:
-                served.close()
-            raise
-        return opened[0]
 
     async def _keep_known(self) -> None:
         while True:

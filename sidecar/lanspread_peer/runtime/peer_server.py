@@ -12,13 +12,11 @@ from typing import Protocol
 import structlog
 
 from lanspread_peer.core.library_revisions import line_of
-from lanspread_peer.core.run_slices import slices_of
 from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model import errors
 from lanspread_peer.model.game import Description, LocalState
-from lanspread_peer.model.ids import ContentId, GameKey, PeerId, game_key
+from lanspread_peer.model.ids import GameKey, PeerId, game_key
 from lanspread_peer.model.limits import (
-    MAX_CHUNK_BYTES,
     MAX_CONNECTIONS,
     MAX_KNOWN_PEERS,
     MAX_REQUEST_BYTES,
@@ -28,15 +26,13 @@ from lanspread_peer.model.limits import (
     UPLOAD_SLICE_BYTES,
     UPLOAD_SLICE_TIMEOUT_S,
 )
-from lanspread_peer.runtime.bulk_server import offered_run
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.data_answers import DataAnswers, DataRequest
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.logs import LogOnce
-from lanspread_peer.runtime.rate_limits import RateLimit
-from lanspread_peer.runtime.tasks import run_in_thread
+from lanspread_peer.runtime.offers import Offers
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
-from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_request, encode
@@ -46,7 +42,6 @@ from lanspread_peer.wire.stream_codes import code_of
 
 _log = structlog.get_logger(__name__)
 
-_DATA_REQUESTS = (messages.GetGameFileData, messages.GetGameFileChunk, messages.GetChunks)
 # What no peer of ours gives a reason for; anything else happens to honest ones.
 _OFFENCES = (errors.PeerProtocolError, errors.Refused)
 
@@ -75,17 +70,17 @@ class PeerServer:
         self,
         library: Library,
         askers: Askers,
-        slots: UploadSlots,
-        limit: RateLimit,
+        data: DataAnswers,
+        offers: Offers,
         counters: RunningCounters,
         dial_back: Callable[[PeerId], Awaitable[Message]],
     ) -> None:
         self._library = library
         self._askers = askers
         self._dial_back = dial_back
+        self._data = data
+        self._offers = offers
         self._counters = counters
-        self._slots = slots
-        self._limit = limit
         # Apart, so that whoever wants to begin need not wait for those who are at it.
         self._manifest_slots = UploadSlots()
         # A change is told to all peers at once, and all of them ask at once.
@@ -136,20 +131,16 @@ class PeerServer:
             case _:
                 peer_id = _proved_id(connection)
                 self._askers.heard(peer_id)
-                if not isinstance(request, _DATA_REQUESTS):
-                    await sleep(self._questions.reserve(peer_id, now=monotonic_s()))
+                if isinstance(request, DataRequest):
+                    await self._data.give(connection, stream, request)
+                    return
+                await sleep(self._questions.reserve(peer_id, now=monotonic_s()))
                 await self._answer_peer(connection, stream, request)
 
     async def _answer_peer(self, connection: Connection, stream: Stream, request: Message) -> None:
         match request:
             case messages.GetManifest():
                 await self._send_manifest(connection, stream, request)
-            case messages.GetGameFileData():
-                await self._send_game_file_data(connection, stream, request)
-            case messages.GetGameFileChunk():
-                await self._send_game_file_chunk(connection, stream, request)
-            case messages.GetChunks():
-                await self._send_chunks(connection, stream, request)
             case messages.ListGames(known_digest=digest):
                 # Large answers are made one per slot, so that slow readers hold few of them.
                 async with self._library_slots.slot(connection, stream) as slot:
@@ -196,91 +187,9 @@ class PeerServer:
     async def _send_manifest(
         self, connection: Connection, stream: Stream, request: messages.GetManifest
     ) -> None:
-        game = self._offered(request.content_id)
+        offer = self._offers.game(request.content_id)
         async with self._manifest_slots.slot(connection, stream) as slot:
-            await _send_slices(stream, memoryview(game.manifest_bytes), slot)
-
-    async def _send_game_file_data(
-        self, connection: Connection, stream: Stream, request: messages.GetGameFileData
-    ) -> None:
-        game = self._offered(request.content_id)
-        entry = game.manifest.file(request.relative_path)
-        if entry is None:
-            raise errors.NotFoundByPeer("no such file in this content")
-        # A slot for each part, so that a large file does not keep others from their turn.
-        for start in range(0, max(entry.size, 1), MAX_CHUNK_BYTES):
-            end = min(start + MAX_CHUNK_BYTES, entry.size)
-            async with self._slots.slot(connection, stream, goes_on=start > 0) as slot:
-                await self._send_range(stream, slot, game, entry.path, start, end - start)
-        await stream.send(b"", end=True)
-
-    async def _send_game_file_chunk(
-        self, connection: Connection, stream: Stream, request: messages.GetGameFileChunk
-    ) -> None:
-        game = self._offered(request.content_id)
-        entry = game.manifest.file(request.relative_path)
-        if entry is None:
-            raise errors.NotFoundByPeer("no such file in this content")
-        if request.length > entry.chunk_size or request.offset + request.length > entry.size:
-            raise errors.Refused("a range beyond the file or larger than a chunk")
-        async with self._slots.slot(connection, stream) as slot:
-            await self._send_range(
-                stream, slot, game, request.relative_path, request.offset, request.length
-            )
-        await stream.send(b"", end=True)
-
-    async def _send_chunks(
-        self, connection: Connection, stream: Stream, request: messages.GetChunks
-    ) -> None:
-        game, run = offered_run(self._library, request)
-        async with self._slots.slot(connection, stream) as slot:
-            for ranges in slices_of(run):
-                slot.keep()
-                await self._send_data(stream, slot, await self._library.read_served(game, ranges))
-        await stream.send(b"", end=True)
-
-    async def _send_range(
-        self,
-        stream: Stream,
-        slot: Slot,
-        game: IndexedGame,
-        path: str,
-        offset: int,
-        length: int,
-    ) -> None:
-        served = await self._library.open_served(game, path)
-        try:
-            end = offset + length
-            while offset < end:
-                slot.keep()
-                data = await run_in_thread(
-                    served.read, offset, min(UPLOAD_SLICE_BYTES, end - offset)
-                )
-                await self._send_data(stream, slot, data)
-                offset += len(data)
-            # FIN says that these are the bytes that were hashed, so it waits for this last look.
-            if not await run_in_thread(served.is_unchanged):
-                raise errors.Stale("the file changed while it was sent")
-        finally:
-            served.close()
-
-    async def _send_data(self, stream: Stream, slot: Slot, data: bytes) -> None:
-        start = 0
-        while start < len(data):
-            end = len(data)
-            if self._limit.is_on:
-                slot.rest()
-                end = start + await self._limit.wait(end - start)
-                slot.keep()
-            await stream.send(data[start:end])
-            self._counters.sent_bytes += end - start
-            start = end
-
-    def _offered(self, content_id: str) -> IndexedGame:
-        game = self._library.by_content(ContentId(content_id))
-        if game is None:
-            raise errors.NotFoundByPeer("this content is not offered")
-        return game
+            await _send_slices(stream, memoryview(offer.game.manifest_bytes), slot)
 
     async def _refuse(
         self, connection: Connection, stream: Stream, error: errors.LanspreadError, *, is_raw: bool

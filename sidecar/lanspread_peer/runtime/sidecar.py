@@ -7,11 +7,13 @@ from the inside out and end in the reverse order, downloads first.
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import SystemRandom
 from secrets import token_hex
 
 import structlog
 
 from lanspread_peer import __version__
+from lanspread_peer.core.any_choice import AnyChoice
 from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
@@ -31,6 +33,8 @@ from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.current_settings import CurrentSettings
+from lanspread_peer.runtime.data_answers import DataAnswers
+from lanspread_peer.runtime.data_requests import DataRequests
 from lanspread_peer.runtime.download_run import Surroundings, tell_set_aside
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
@@ -41,6 +45,7 @@ from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.lock_keeping import keep_locks
 from lanspread_peer.runtime.loop_delay import LoopDelay
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
+from lanspread_peer.runtime.offers import Offers
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.rate_limits import RateLimits
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
@@ -243,11 +248,14 @@ class Sidecar:
             emit=self.events.emit,
             on_titles=self._titles_changed,
         )
+        offers = Offers(self._library)
+        self._requests = DataRequests(offers, AnyChoice(SystemRandom()))
+        data = DataAnswers(self._requests, self._slots, self._limits.uploads, self._counters)
         server = PeerServer(
             self._library,
             self._neighbourhood,
-            self._slots,
-            self._limits.uploads,
+            data,
+            offers,
             self._counters,
             lambda peer_id: self._bulk.dial_back(peer_id),
         )
@@ -259,7 +267,7 @@ class Sidecar:
             identity=self._identity,
             neighbourhood=self._neighbourhood,
             bind=self._settings.bind,
-            library=self._library,
+            requests=self._requests,
             slots=self._slots,
             limit=self._limits.uploads,
             counters=self._counters,

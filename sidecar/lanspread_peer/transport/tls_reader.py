@@ -30,23 +30,39 @@ class DataReader:
         self._unreported = 0
         self._reported_at = monotonic()
 
+    def read_head(self, count: int) -> bytes:
+        """So many bytes that are of no chunk, and so are not told of; raises as read_into does."""
+        self._require(count)
+        head = bytearray(count)
+        view = memoryview(head)
+        while view:
+            view = view[self._read_some(view) :]
+        return bytes(head)
+
     def read_into(self, view: memoryview) -> None:
         """Fill the view whole.
 
         Raises IntegrityError when the answer has fewer bytes left, ConnectionLost, Stalled when
         none came for STALL_TIMEOUT_S, or MalformedMessage.
         """
-        if len(view) > self.left:
-            raise IntegrityError(f"{self.left} bytes are left of the answer, not {len(view)}")
+        self._require(len(view))
         while view:
-            count = self._read_into(view)
+            count = self._read_some(view)
             view = view[count:]
-            self.left -= count
             self._unreported += count
             if self._is_report_due():
                 self._report(self._unreported)
                 self._unreported = 0
                 self._reported_at = monotonic()
+
+    def _require(self, count: int) -> None:
+        if count > self.left:
+            raise IntegrityError(f"{self.left} bytes are left of the answer, not {count}")
+
+    def _read_some(self, view: memoryview) -> int:
+        count = self._read_into(view)
+        self.left -= count
+        return count
 
     def _is_report_due(self) -> bool:
         if not self.left or self._unreported >= _REPORT_BYTES:

@@ -110,6 +110,15 @@ def test_alone_with_a_seeder_it_chooses_the_beginning_and_is_then_asked_in_order
     ]
 
 
+def test_where_nobody_else_is_in_sight_a_seeder_is_asked_in_order_at_once() -> None:
+    planner = make_planner(400)
+    planner.expect_company(False)
+    planner.add_source(SEEDER, now=0.0, chooses=True)
+    assert [asked.chunks for asked in planner.assign(now=0.0)] == [
+        range(start, start + RUN) for start in range(0, 4 * RUN, RUN)
+    ]
+
+
 def test_a_partial_source_never_chooses() -> None:
     planner = make_planner(400)
     planner.add_source(A, now=0.0, holds=chunk_set(range(400)), chooses=True)
@@ -148,11 +157,24 @@ def test_no_more_requests_leave_the_choice_than_chunks_are_missing() -> None:
 
 
 def test_a_request_that_leaves_the_choice_names_a_bounded_number_of_chunks() -> None:
-    planner = make_swarm(MAX_ANY_CHUNKS + 1000, length=1)
+    planner = make_swarm(MAX_ANY_CHUNKS + 1000)
     for chunk in range(10):
         planner.gave(B, chunk, now=0.0)
     first, _ = planner.assign(now=0.0)
     assert first.wanted == chunk_set(range(10, 10 + MAX_ANY_CHUNKS))
+
+
+def test_small_files_are_never_left_to_a_source_to_choose() -> None:
+    small, large = [(number, 4 * KIB) for number in range(100)], [(100, MIN_CHUNK_BYTES)]
+    planner = Planner([*small, *large], Random(1))
+    planner.add_source(SEEDER, now=0.0, chooses=True)
+    [first] = planner.assign(now=0.0)
+    assert first.wanted == chunk_set([100])
+    assert planner.chosen(first, 100, now=0.0)
+    assert planner.received(first, 100, now=0.0).is_new
+    # Nor does it wait for one request after the other then.
+    [run] = planner.assign(now=0.0)
+    assert run.chunks == range(100)
 
 
 def test_a_chunk_that_failed_is_asked_for_by_name_and_alone() -> None:

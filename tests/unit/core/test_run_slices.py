@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanspread_peer.core.run_slices import slices_of
+from lanspread_peer.core.run_slices import FileRange, file_slices, slices_of
 from lanspread_peer.model.limits import KIB, MIB, UPLOAD_SLICE_BYTES
+from lanspread_peer.model.paths import SafeRelPath
 from support.manifests import game_manifest
 
 SIZES = st.one_of(st.integers(1, 9), st.integers(UPLOAD_SLICE_BYTES - 2, 3 * UPLOAD_SLICE_BYTES))
@@ -34,6 +35,14 @@ def test_many_small_files_make_one_slice() -> None:
     chunks = [manifest.chunk(number) for number in range(manifest.totals.chunks)]
     [ranges] = slices_of(chunks)
     assert len(ranges) == 201
+
+
+def test_a_range_of_a_file_is_cut_the_same_way() -> None:
+    path = SafeRelPath("a")
+    first, second = file_slices(path, 5, UPLOAD_SLICE_BYTES + 1)
+    assert first == [FileRange(path, 5, UPLOAD_SLICE_BYTES)]
+    assert second == [FileRange(path, 5 + UPLOAD_SLICE_BYTES, 1)]
+    assert list(file_slices(path, 0, 0)) == []
 
 
 def test_no_chunks_make_no_slice() -> None:

@@ -28,6 +28,8 @@ PEER = peer_id(1)
 class Source:
     """Stands in for the peer database, the links and the carrier at once."""
 
+    connected_count = 1
+
     def __init__(self) -> None:
         self.is_offered = True
         self.asked = 0

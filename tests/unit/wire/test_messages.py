@@ -53,7 +53,7 @@ BOUNDS: list[tuple[type[m.Message], str, Any, Any]] = [
     (m.GetAnyChunk, "wanted", "AAAA", "AAA"),
     (m.GetAnyChunk, "wanted", "x" * MAX_WANTED_CHARACTERS, "x" * (MAX_WANTED_CHARACTERS + 1)),
     (m.Data, "length", 0, -1),
-    (m.Data, "length", MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1),
+    (m.Data, "length", MAX_CHUNK_BYTES + 8, MAX_CHUNK_BYTES + 9),
     (m.GetManifest, "content_id", "f" * 64, "f" * 63),
     (m.GetManifest, "content_id", "f" * 64, "f" * 65),
     (m.GetManifest, "content_id", "f" * 64, "F" * 64),
