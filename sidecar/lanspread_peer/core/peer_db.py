@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import islice
 
+from lanspread_peer.core.partial_holders import PartialHolders
 from lanspread_peer.model.game import GameSummary
 from lanspread_peer.model.ids import ContentId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.limits import (
     MAX_ADDRESSES_PER_PEER,
+    MAX_DOWNLOADING_GAMES,
     MAX_HINTED_ADDRESSES_PER_PEER,
     MAX_KNOWN_GAME_LINES,
     MAX_KNOWN_PEERS,
@@ -66,6 +68,7 @@ class PeerDb:
         self._peers: dict[PeerId, _Peer] = {}
         self._by_game: dict[GameKey, dict[PeerId, GameSummary]] = defaultdict(dict)
         self._lines = 0
+        self._partial = PartialHolders()
         # Those that only other peers told of, the oldest hint first.
         self._hinted: dict[PeerId, None] = {}
         self._on_forgotten: Callable[[PeerId], None] = lambda _peer_id: None
@@ -123,7 +126,7 @@ class PeerDb:
         peer = self._peers.get(peer_id)
         if peer is None:
             return frozenset()
-        changed = self._set_library(peer, {})
+        changed = self._set_library(peer, {}) | self._partial.replace(peer_id, ())
         peer.state, peer.digest, peer.seen_at = PeerState.LOST, "", now
         return changed
 
@@ -141,15 +144,24 @@ class PeerDb:
         return peer.digest if peer else ""
 
     def library_replaced(
-        self, peer_id: PeerId, digest: str, games: Iterable[GameSummary]
+        self,
+        peer_id: PeerId,
+        digest: str,
+        games: Iterable[GameSummary],
+        downloading: Iterable[GameSummary] = (),
     ) -> frozenset[GameKey]:
-        """The whole library of a connected peer; all but the first MAX_LIBRARY_GAMES is cut."""
+        """The whole library of a connected peer; all but the first MAX_LIBRARY_GAMES is cut.
+
+        `downloading` is what it can serve in part, MAX_DOWNLOADING_GAMES at most.
+        """
         peer = self._peers.get(peer_id)
         if peer is None or not peer.is_connected:
             return frozenset()
         bounded = list(games)[:MAX_LIBRARY_GAMES]
         peer.digest = digest
-        return self._set_library(peer, {game.key: game for game in bounded})
+        parts = islice(downloading, MAX_DOWNLOADING_GAMES)
+        changed = self._set_library(peer, {game.key: game for game in bounded})
+        return changed | self._partial.replace(peer_id, parts)
 
     def library_changed(
         self,
@@ -157,6 +169,7 @@ class PeerDb:
         digest: str,
         games: Iterable[GameSummary],
         removed: Iterable[GameKey],
+        downloading: Iterable[GameSummary] = (),
     ) -> frozenset[GameKey]:
         """The library of a connected peer as it changed since the digest that is known of it."""
         peer = self._peers.get(peer_id)
@@ -165,7 +178,7 @@ class PeerDb:
         gone = frozenset(removed)
         library = {key: game for key, game in peer.library.items() if key not in gone}
         library |= {game.key: game for game in games}
-        return self.library_replaced(peer_id, digest, library.values())
+        return self.library_replaced(peer_id, digest, library.values(), downloading)
 
     def game_answered(
         self, peer_id: PeerId, key: GameKey, game: GameSummary | None
@@ -201,6 +214,10 @@ class PeerDb:
         return frozenset(
             peer for peer, game in self.holders(key).items() if game.content_id == content_id
         )
+
+    def partial_sources(self, content_id: ContentId) -> frozenset[PeerId]:
+        """The connected peers that download this content now; some may have all of it too."""
+        return self._partial.of(content_id)
 
     def game_keys(self) -> frozenset[GameKey]:
         """The games that any connected peer has."""

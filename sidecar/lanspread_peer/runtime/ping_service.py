@@ -117,12 +117,14 @@ class _Follower:
             self._take_library(known, answer)
 
     def _take_library(self, known: str, answer: messages.Games) -> None:
+        peer_id, digest = self._peer_id, answer.digest
         games = list(summaries_of(answer.games))
+        parts = list(summaries_of(answer.downloading))
         if not answer.base_digest:
-            changed = self._peers.library_replaced(self._peer_id, answer.digest, games)
+            changed = self._peers.library_replaced(peer_id, digest, games, parts)
         elif answer.base_digest == known:
             removed = map(game_key, answer.removed)
-            changed = self._peers.library_changed(self._peer_id, answer.digest, games, removed)
+            changed = self._peers.library_changed(peer_id, digest, games, removed, parts)
         else:
             return
         self._on_titles(changed)

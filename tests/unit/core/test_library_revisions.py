@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from lanspread_peer.core.library_revisions import LibraryRevisions, line_of
 from lanspread_peer.model.ids import GameId
+from lanspread_peer.model.limits import MAX_DOWNLOADING_GAMES
 from lanspread_peer.model.version import Version
 from lanspread_peer.wire.messages import Games, NotModified
 from support.values import summary
@@ -79,3 +80,36 @@ def test_going_back_to_an_older_library_is_a_revision_like_any_other() -> None:
     answer = library.answer(second)
     assert isinstance(answer, Games)
     assert (answer.games, answer.removed) == ([], ["b"])
+
+
+def test_what_is_being_downloaded_is_part_of_every_answer_and_of_the_digest() -> None:
+    library = LibraryRevisions()
+    library.publish([summary("a")])
+    known = library.digest
+    assert library.publish_downloading([summary("c"), summary("b")])
+    assert not library.publish_downloading([summary("b"), summary("c")])
+    lines = [line_of(summary("b")), line_of(summary("c"))]
+    delta, whole = library.answer(known), library.answer("")
+    assert delta == Games(library.digest, [], base_digest=known, downloading=lines)
+    assert whole == Games(library.digest, [line_of(summary("a"))], downloading=lines)
+    assert library.publish([summary("a"), summary("b")])
+    assert library.publish_downloading([])
+    after = library.answer(known)
+    assert after == Games(library.digest, [line_of(summary("b"))], base_digest=known)
+
+
+def test_a_game_moves_from_what_is_downloaded_to_what_is_here_with_another_digest() -> None:
+    library = LibraryRevisions()
+    library.publish([summary("a")])
+    here = library.digest
+    library.publish([])
+    library.publish_downloading([summary("a")])
+    assert library.digest != here
+
+
+def test_no_more_is_told_than_the_limit() -> None:
+    library = LibraryRevisions()
+    library.publish_downloading([summary(f"g{n:03}") for n in range(MAX_DOWNLOADING_GAMES + 1)])
+    answer = library.answer("")
+    assert isinstance(answer, Games)
+    assert len(answer.downloading) == MAX_DOWNLOADING_GAMES
