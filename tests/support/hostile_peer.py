@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lanspread_peer.core.chunk_set import lowest
 from lanspread_peer.model.errors import ConnectionLost, Stalled, StreamReset
 from lanspread_peer.model.ids import ContentId, InstanceId, PeerId
-from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
+from lanspread_peer.model.limits import AVAILABILITY_HEARTBEAT_S, UPLOAD_SLICE_BYTES
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.identity import Identity
@@ -21,6 +21,7 @@ from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
+from lanspread_peer.wire.availability import SIGN_OF_LIFE, encode_held
 from lanspread_peer.wire.chunk_bitmap import decode_bitmap
 from lanspread_peer.wire.codec import decode_answer, decode_request, encode
 from lanspread_peer.wire.hello_statement import NONCE_BYTES
@@ -58,6 +59,8 @@ class HostilePeer:
         self.requests: list[Message] = []
         self.accepted: list[Connection] = []
         self.offers: dict[str, Offer] = {}
+        # What it is downloading, so it says, and the chunks of it that it tells of.
+        self.downloading: dict[str, tuple[Offer, int]] = {}
         self.digest = ""
         self._announced = 0
         self.name = "hostile"
@@ -99,6 +102,14 @@ class HostilePeer:
         self.digest = f"{len(self.offers):064x}"
         return made
 
+    def download_in_part(self, game_id: str, files: Mapping[str, bytes], held: int) -> Offer:
+        """Say from now on that it downloads a game and holds these chunks; a new digest says so."""
+        made = Offer(game_id, files, "20240229")
+        self.downloading[game_id] = (made, held)
+        self.features = list(messages.Feature)
+        self.digest = f"{2000 + len(self.downloading):064x}"
+        return made
+
     async def announce(self, offers: Mapping[str, Offer]) -> None:
         """Offer exactly these games from now on, and tell so to whoever called."""
         self.offers = dict(offers)
@@ -110,7 +121,8 @@ class HostilePeer:
 
     def offered(self, content_id: str) -> Offer:
         """The offer with this content."""
-        return next(each for each in self.offers.values() if each.content_id == content_id)
+        offers = (*self.offers.values(), *(offer for offer, _ in self.downloading.values()))
+        return next(each for each in offers if each.content_id == content_id)
 
     def asked(self, kind: type[_Request]) -> list[_Request]:
         """The requests of one kind so far."""
@@ -197,6 +209,13 @@ async def honest(peer: HostilePeer, stream: Stream, request: Message) -> None:
             | messages.GetAnyChunk()
         ):
             await stream.send(bytes_asked(peer, request), end=True)
+        case messages.GetAvailability():
+            offer = peer.offered(request.content_id)
+            held = next(held for each, held in peer.downloading.values() if each is offer)
+            await stream.send(encode_held(held, offer.totals.chunks))
+            while True:
+                await asyncio.sleep(AVAILABILITY_HEARTBEAT_S)
+                await stream.send(SIGN_OF_LIFE)
         case messages.Challenge():
             await stream.send(encode(messages.Nonce("5a" * NONCE_BYTES)), end=True)
         case messages.Hello():
@@ -232,7 +251,8 @@ def _message_for(peer: HostilePeer, request: Message) -> Message:
         case messages.ListGames(known_digest=known):
             if known == peer.digest:
                 return messages.NotModified()
-            return messages.Games(peer.digest, [offer.line for offer in offers])
+            lines = [offer.line for offer, _ in peer.downloading.values()]
+            return messages.Games(peer.digest, [offer.line for offer in offers], downloading=lines)
         case messages.GetGame(id=game_id):
             for offer in offers:
                 if offer.line.id == game_id:

@@ -1,10 +1,9 @@
 """Decides which source is asked for which chunks next, and what follows when that fails.
 
 The source is picked first: few requests out relative to its allowance, slow ones last, ties
-random; then its chunks, by core.chunk_order and core.request_choice. A fast source is soon ready
-for the next, so each ends up with the share that its measured speed earns; what slow ones still
-hold at the end is stolen from them (core.stealing). One that crawls beside others is asked only for
-what they cannot give (core.crawling).
+random; then its chunks, by core.chunk_order and core.request_choice. So each source ends up with
+the share that its speed earns; what slow ones still hold at the end is stolen (core.stealing). One
+that crawls beside others is asked only for what they lack (core.crawling).
 
 Invariants: the requests out are those of core.requests_out, at most MAX_REQUESTS_PER_DOWNLOAD; a
 source that gave wrong bytes is never asked again.
@@ -82,11 +81,13 @@ class Planner:
 
     @property
     def all_lied(self) -> bool:
-        """Whether several sources gave wrong bytes, and no other is left or gave only right ones.
-
-        Then the fault may be on this machine.
-        """
+        """Whether so many sources gave wrong bytes that the fault may be on this machine."""
         return self._sources.all_lied
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether nothing is on its way and no admitted source may be asked for what is missing."""
+        return not self._out and not self._sources.may_give(self._map.missing)
 
     @property
     def exhausted(self) -> tuple[int, ...]:
@@ -139,11 +140,10 @@ class Planner:
     def holds_added(self, peer: PeerId, chunks: ChunkSet) -> None:
         """A partial source tells that it holds these chunks too."""
         source = self._sources.find(peer)
-        if source is None or not source.is_connected or source.holds is None:
-            return
-        new = chunks & ~source.holds
-        source.holds |= new
-        self._order.add_holdings(new)
+        if source is not None and source.is_connected and source.holds is not None:
+            new = chunks & ~source.holds
+            source.holds |= new
+            self._order.add_holdings(new)
 
     def remove_source(self, peer: PeerId, *, now: float) -> tuple[int, ...]:
         """The connection is lost, or the peer offers the content no more: no try is counted.
@@ -168,9 +168,9 @@ class Planner:
         running = [source for source in admitted if not is_left_behind(source, now=now)]
         allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
         ready = [source for source in admitted if now >= source.rests_until]
-        assigned: list[Assignment] = []
         self._choice.look_at(admitted)
         is_trusted = len(running) <= _MAX_TRUSTED_SOURCES
+        assigned: list[Assignment] = []
         while ready := [s for s in ready if self._has_room(s, allowance, is_trusted=is_trusted)]:
             if self._is_full() and now < self._takeover_at:
                 self._theft_at = self._takeover_at
@@ -311,7 +311,7 @@ class Planner:
         if run:
             return self._out.send_run(source, run, now=now)
         # What others can still be asked for is no reason to fetch anything twice.
-        if any(other.askable(self._map.missing) for other in admitted):
+        if self._sources.may_give(self._map.missing):
             return None
         return self._steal(source, may_add=True, now=now)
 

@@ -6,6 +6,7 @@ MAX_KNOWN_PEERS records are kept, whatever ids peers come under.
 
 from collections.abc import Iterator
 
+from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.core.source import Fault, Source
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_KNOWN_PEERS
@@ -38,6 +39,10 @@ class SourceBook:
     def admitted(self) -> list[Source]:
         """The connected sources that may be asked, resting ones included."""
         return [source for source in self if source.is_admitted]
+
+    def may_give(self, chunks: ChunkSet) -> bool:
+        """Whether an admitted source may be asked for any of these."""
+        return any(source.is_admitted and source.askable(chunks) for source in self)
 
     @property
     def liars(self) -> frozenset[PeerId]:

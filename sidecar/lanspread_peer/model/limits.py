@@ -172,6 +172,9 @@ MAX_AVAILABILITY_LINE_BYTES = 4 * KIB
 # Availabilities that one peer may follow here: one for each of its running downloads, and as many
 # that are about to end on a connection that is given up.
 MAX_AVAILABILITIES_PER_PEER = 4
+# Downloaders of the same content that one download follows: what a swarm of hundreds needs to know
+# of one another, by simulation; more only cost messages.
+MAX_FOLLOWED_PEERS = 32
 # An availability without news gives a sign of life so often, well before STALL_TIMEOUT_S.
 AVAILABILITY_HEARTBEAT_S = 2.0
 # Contents of which it is remembered how often each chunk was given by own choice: a byte per chunk,

@@ -131,6 +131,21 @@ class Manifest:
         first, end = self._first_chunks[position : position + 2]
         return map(self.chunk, range(first, end))
 
+    def chunks_over(self, path: str, offset: int, length: int) -> list[Chunk]:
+        """The chunks that hold this range of a file's bytes.
+
+        None where the file is unknown, or the range is empty or not inside the file.
+        """
+        position = self._positions.get(SafeRelPath(path))
+        if position is None or offset < 0 or length < 1:
+            return []
+        entry = self.files[position]
+        if offset + length > entry.size:
+            return []
+        before = self._first_chunks[position]
+        first, last = offset // entry.chunk_size, (offset + length - 1) // entry.chunk_size
+        return [self.chunk(before + index) for index in range(first, last + 1)]
+
 
 def _check_entries(directories: tuple[SafeRelPath, ...], files: tuple[FileEntry, ...]) -> None:
     if len(directories) + len(files) > MAX_MANIFEST_ENTRIES:

@@ -27,11 +27,13 @@ from lanspread_peer.runtime.download_plan import DownloadPlan, make_plan, missin
 from lanspread_peer.runtime.fetch_requests import Network
 from lanspread_peer.runtime.fetching import TICK_S, Fetching, Wanted, make_planner
 from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.partial_offers import PartialOffer, PartialOffers
 from lanspread_peer.runtime.recording import keep_recording
 from lanspread_peer.runtime.tasks import TaskSet, raise_if_cancelled, run_in_thread, run_to_end
 from lanspread_peer.storage.adopt import adopt
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.journal import has_journal
+from lanspread_peer.storage.partial_content import PartialContent
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.recovery import Outcome, recover_one
 from lanspread_peer.storage.staging import Staging
@@ -49,6 +51,7 @@ class Surroundings:
     library: Library
     index: Index
     network: Network
+    partial: PartialOffers
     emit: Callable[[Event], None]
     patience_s: Callable[[], float]
 
@@ -109,11 +112,13 @@ class DownloadRun:
             # Only now, as what was not recorded takes its room already.
             missing = missing_bytes(plan, staging.verified_bytes)
             await run_in_thread(self._game_dir.require_space, missing)
-            await self._fetch(plan, staging)
-            self._download.verify()
-            await run_in_thread(_record_all, staging)
-            self._download.publish()
-            await run_to_end(self._publish(plan, staging))
+            offer = await run_in_thread(_make_offer, plan, staging)
+            with self._surroundings.partial.offered(offer):
+                await self._fetch(plan, staging, offer)
+                self._download.verify()
+                await run_in_thread(_record_all, staging)
+                self._download.publish()
+                await run_to_end(self._publish(plan, staging))
         except BaseException:
             await run_to_end(self._keep(staging))
             raise
@@ -185,7 +190,7 @@ class DownloadRun:
                 # Seen, though it is nobody's business any more.
                 working.exception()
 
-    async def _fetch(self, plan: DownloadPlan, staging: Staging) -> None:
+    async def _fetch(self, plan: DownloadPlan, staging: Staging, offer: PartialOffer) -> None:
         wanted = Wanted(
             game_key(self._staged.game_id),
             self._staged.content_id,
@@ -202,6 +207,7 @@ class DownloadRun:
             self._download,
             on_tick=self._on_tick,
             on_state=self._on_state,
+            on_right=offer.add,
         )
         tasks = TaskSet()
         tasks.spawn("record", _record(staging, fetching))
@@ -248,6 +254,10 @@ class DownloadRun:
         except errors.StorageError as error:
             # Whether the download worked does not depend on it; the next start finds it.
             _log.warning("staging not removed", download=self._staged.id, detail=error.message)
+
+
+def _make_offer(plan: DownloadPlan, staging: Staging) -> PartialOffer:
+    return PartialOffer(PartialContent(staging, plan.folder, plan.kept), staging)
 
 
 def _record_all(staging: Staging) -> None:

@@ -53,7 +53,7 @@ class FetchRequests:
         download: Download,
         tasks: TaskSet,
         on_end: Callable[[errors.StorageError | None], None],
-        on_right: Callable[[], None],
+        on_right: Callable[[Chunk], None],
     ) -> None:
         self._target = target
         self._planner = planner
@@ -91,7 +91,7 @@ class FetchRequests:
         if not received.is_new:
             self._download.wasted(chunk.length)
             return
-        self._on_right()
+        self._on_right(chunk)
         self._download.fetched(chunk.length, now=monotonic_s())
         self._network.liars.gave(peer)
         self._network.peers.served(peer, chunk.length)
@@ -125,6 +125,8 @@ class FetchRequests:
     def _failed(self, asked: Assignment, error: errors.LanspreadError) -> None:
         if isinstance(error, errors.IntegrityError):
             self.lied(asked.peer, error)
+        if isinstance(error, errors.NotFoundByPeer):
+            self._sources.refused(asked.peer)
         retry_s = error.retry_ms / 1000 if isinstance(error, errors.Busy) else 0.0
         now = monotonic_s()
         self.cut(self._planner.failed(asked, failure_of(error), now=now, retry_s=retry_s))

@@ -3,11 +3,13 @@
 Keeps the connection of each, tells the planner of them, and lets liars wait behind all others.
 """
 
+from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId
+from lanspread_peer.runtime.partial_sources import PartialSources
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire.messages import Feature
@@ -27,6 +29,7 @@ class FetchSources:
         peers: PeerDb,
         links: PeerLinks,
         liars: Liars,
+        partial: PartialSources,
     ) -> None:
         self._key = key
         self._content_id = content_id
@@ -34,6 +37,9 @@ class FetchSources:
         self._peers = peers
         self._links = links
         self._liars = liars
+        self._partial = partial
+        # What each that lacks something holds.
+        self._holds: dict[PeerId, ChunkSet] = {}
         self._connections: dict[PeerId, Connection] = {}
         self._hosts: dict[PeerId, str] = {}
         self._next_waiting_peer_at = 0.0
@@ -54,15 +60,21 @@ class FetchSources:
 
     def update(self, *, now: float) -> tuple[list[PeerId], list[PeerId]]:
         """Look who is there now: the sources that went, and those that came."""
+        whole = self._peers.sources(self._key, self._content_id)
+        before, self._holds = self._holds, self._partial.update(whole, now=now)
         live = {
             peer: self._links.connection(peer)
-            for peer in self._peers.sources(self._key, self._content_id)
+            for peer in (*whole, *self._holds)
             if not self._liars.is_dropped(peer)
         }
         gone = [peer for peer in list(self._connections) if not self._keep(peer, live.get(peer))]
         for peer in gone:
             del self._connections[peer]
             self._planner.remove_source(peer, now=now)
+        for peer in self._connections:
+            # It has all by now, or part of it again.
+            if (peer in before) != (peer in self._holds):
+                self._add(peer, now)
         came: list[PeerId] = []
         for peer, connection in live.items():
             if connection is None or peer in self._connections:
@@ -73,6 +85,14 @@ class FetchSources:
                 self._add(peer, now)
                 came.append(peer)
         return gone, came
+
+    def refused(self, peer: PeerId) -> None:
+        """A source does not have what it offers."""
+        self._partial.refused(peer)
+
+    async def close(self) -> None:
+        """Hear nothing more of any."""
+        await self._partial.close()
 
     def begin_anew(self, *, now: float) -> list[PeerId]:
         """All that are here go and come again, with all their tries; who they are."""
@@ -89,6 +109,7 @@ class FetchSources:
         self._planner.add_source(
             peer,
             now=now,
+            holds=self._holds.get(peer),
             runs=Feature.CHUNKS in features,
             chooses=Feature.ANY_CHUNK in features,
         )

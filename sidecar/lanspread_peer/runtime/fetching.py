@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from itertools import chain
 from random import SystemRandom
 
+from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.core.download import Download
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
-from lanspread_peer.model.ids import ContentId, GameKey
-from lanspread_peer.model.manifest import FileEntry, Manifest
+from lanspread_peer.model.ids import ContentId, GameKey, PeerId
+from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest
 from lanspread_peer.runtime.carrier import Target
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.fetch_requests import FetchRequests, Network
 from lanspread_peer.runtime.fetch_sources import FetchSources
+from lanspread_peer.runtime.partial_sources import PartialSources
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.whole_files import WholeFiles
 from lanspread_peer.storage.staging import Staging
@@ -57,7 +59,8 @@ def make_planner(wanted: Wanted) -> Planner:
 class Fetching:
     """One download's requests.
 
-    `on_tick` is called every TICK_S or so, `on_state` when it begins to wait or runs again.
+    `on_tick` is called every TICK_S or so, `on_state` when it begins to wait or runs again,
+    `on_right` with the number of each new chunk that is right and written.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Fetching:
         download: Download,
         on_tick: Callable[[], None],
         on_state: Callable[[DownloadState], None],
+        on_right: Callable[[int], None],
     ) -> None:
         self._wanted = wanted
         self._network = network
         self._download = download
         self._on_tick = on_tick
         self._on_state = on_state
+        self._on_right = on_right
         self.planner = planner
         self._tasks = TaskSet()
         self._woken = asyncio.Event()
@@ -83,8 +88,22 @@ class Fetching:
         self._is_on_probation = False
         self._refused: tuple[int, ...] = ()
         target = Target(wanted.content_id, wanted.manifest, staging)
+        partial = PartialSources(
+            wanted.content_id,
+            wanted.manifest.totals.chunks,
+            network.peers,
+            network.links,
+            self._news_came,
+            self.wake,
+        )
         self._sources = FetchSources(
-            wanted.key, wanted.content_id, planner, network.peers, network.links, network.liars
+            wanted.key,
+            wanted.content_id,
+            planner,
+            network.peers,
+            network.links,
+            network.liars,
+            partial,
         )
         self._requests = FetchRequests(
             target,
@@ -132,6 +151,7 @@ class Fetching:
                     told_at = now
                 await self._wait()
         finally:
+            await self._sources.close()
             await self._tasks.close()
 
     def _look(self, now: float) -> None:
@@ -157,13 +177,19 @@ class Fetching:
         self._storage_error = self._storage_error or error
         self.wake()
 
-    def _right_chunk_came(self) -> None:
+    def _news_came(self, peer: PeerId, chunks: ChunkSet) -> None:
+        self.planner.holds_added(peer, chunks)
+        self.wake()
+
+    def _right_chunk_came(self, chunk: Chunk) -> None:
+        self._on_right(chunk.number)
         self._is_on_probation = False
         if self.planner.is_complete:
             self.wake()
 
     def _be_patient(self, now: float) -> None:
-        is_hopeless = not self.planner.admitted_sources or self._is_stuck()
+        # Sources may be here that all lack the same.
+        is_hopeless = self.planner.is_starved and not self._whole_files
         if not is_hopeless and not self._is_on_probation:
             if self._download.source_found(now=now):
                 self._on_state(DownloadState.RUNNING)
@@ -204,11 +230,6 @@ class Fetching:
             self._whole_files.source_went(peer)
             self._whole_files.source_came(peer)
         self._is_on_probation = True
-
-    def _is_stuck(self) -> bool:
-        """Whether every source that is here was asked in vain for all that is missing."""
-        exhausted = self.planner.exhausted
-        return len(exhausted) == self.planner.missing_count and not self._whole_files
 
     async def _wait(self) -> None:
         deadline = self.planner.next_deadline()

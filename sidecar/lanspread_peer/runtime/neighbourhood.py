@@ -35,6 +35,8 @@ from lanspread_peer.wire.announcement import Announcement
 
 # A library that changes goes on changing for a moment; peers hear of it once.
 _PUSH_DELAY_S = 0.5
+# What goes together with it is there by then.
+_SOON_S = 0.02
 _UPKEEP_INTERVAL_S = 60.0
 
 
@@ -173,8 +175,16 @@ class Neighbourhood:
     def library_changed(self) -> None:
         """Tell all linked peers soon that our library changed."""
         if self._push_timer is None:
-            loop = asyncio.get_running_loop()
-            self._push_timer = loop.call_later(_PUSH_DELAY_S, self._push)
+            self._push_in(_PUSH_DELAY_S)
+
+    def downloading_changed(self) -> None:
+        """Tell all linked peers at once what we download, as they may begin with the same."""
+        self._push_in(_SOON_S)
+
+    def _push_in(self, delay_s: float) -> None:
+        if self._push_timer is not None:
+            self._push_timer.cancel()
+        self._push_timer = asyncio.get_running_loop().call_later(delay_s, self._push)
 
     # What is said to and by those who ask, as peer_server.Askers wants it.
 

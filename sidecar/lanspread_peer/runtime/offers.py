@@ -1,4 +1,4 @@
-"""What this sidecar can serve of a content: an offered game, read through the index."""
+"""What this sidecar can serve of a content: an offered game, or what is here of a download."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from lanspread_peer.model.errors import NotFoundByPeer
 from lanspread_peer.model.ids import ContentId
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.partial_offers import PartialOffers
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.served_file import served_slices
 
@@ -49,19 +50,26 @@ class GameOffer:
 class Offers:
     """All that can be served."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, partial: PartialOffers) -> None:
         self._library = library
+        self._partial = partial
 
     def find(self, content_id: str) -> Offer:
         """What is here of this content; raises NotFoundByPeer when that is nothing."""
-        return self.game(content_id)
+        game = self._game(content_id)
+        if game is not None and game.is_whole:
+            return game
+        offer = self._partial.find(content_id) or game
+        if offer is None:
+            raise NotFoundByPeer("this content is not offered")
+        return offer
 
     def game(self, content_id: str) -> GameOffer:
         """The game in the library with this content; raises NotFoundByPeer when there is none."""
-        game = self._library.by_content(ContentId(content_id))
+        game = self._game(content_id)
         if game is None:
             raise NotFoundByPeer("this content is not offered as a game")
-        return GameOffer(game)
+        return game
 
     def whole(self, content_id: str) -> GameOffer:
         """All of this content; raises NotFoundByPeer when something is missing."""
@@ -73,3 +81,7 @@ class Offers:
     def look_again(self) -> None:
         """A file was not the one that was hashed."""
         self._library.request_rescan()
+
+    def _game(self, content_id: str) -> GameOffer | None:
+        game = self._library.by_content(ContentId(content_id))
+        return None if game is None else GameOffer(game)

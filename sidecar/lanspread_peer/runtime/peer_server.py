@@ -26,6 +26,7 @@ from lanspread_peer.model.limits import (
     UPLOAD_SLICE_BYTES,
     UPLOAD_SLICE_TIMEOUT_S,
 )
+from lanspread_peer.runtime.availability_answers import AvailabilityAnswers
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.data_answers import DataAnswers, DataRequest
@@ -72,6 +73,7 @@ class PeerServer:
         askers: Askers,
         data: DataAnswers,
         offers: Offers,
+        availability: AvailabilityAnswers,
         counters: RunningCounters,
         dial_back: Callable[[PeerId], Awaitable[Message]],
     ) -> None:
@@ -80,6 +82,7 @@ class PeerServer:
         self._dial_back = dial_back
         self._data = data
         self._offers = offers
+        self._availability = availability
         self._counters = counters
         # Apart, so that whoever wants to begin need not wait for those who are at it.
         self._manifest_slots = UploadSlots()
@@ -141,6 +144,8 @@ class PeerServer:
         match request:
             case messages.GetManifest():
                 await self._send_manifest(connection, stream, request)
+            case messages.GetAvailability(content_id=content_id):
+                await self._availability.tell(_proved_id(connection), stream, content_id)
             case messages.ListGames(known_digest=digest):
                 # Large answers are made one per slot, so that slow readers hold few of them.
                 async with self._library_slots.slot(connection, stream) as slot:

@@ -5,6 +5,7 @@ from the inside out and end in the reverse order, downloads first.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import SystemRandom
@@ -20,12 +21,13 @@ from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus, StagedDownload
 from lanspread_peer.model.events import GameDirChanged, Warned
-from lanspread_peer.model.game import Title
+from lanspread_peer.model.game import GameSummary, Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.runtime.availability_answers import AvailabilityAnswers
 from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.bulk import Bulk
 from lanspread_peer.runtime.bulk_carrier import BulkCarrier
@@ -46,6 +48,7 @@ from lanspread_peer.runtime.lock_keeping import keep_locks
 from lanspread_peer.runtime.loop_delay import LoopDelay
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.offers import Offers
+from lanspread_peer.runtime.partial_offers import PartialOffers
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.rate_limits import RateLimits
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
@@ -248,14 +251,18 @@ class Sidecar:
             emit=self.events.emit,
             on_titles=self._titles_changed,
         )
-        offers = Offers(self._library)
+        self._partial = PartialOffers(self._library, self._downloading_changed)
+        self._cleanup.callback(self._partial.close)
+        offers = Offers(self._library, self._partial)
         self._requests = DataRequests(offers, AnyChoice(SystemRandom()))
         data = DataAnswers(self._requests, self._slots, self._limits.uploads, self._counters)
+        availability = AvailabilityAnswers(self._partial)
         server = PeerServer(
             self._library,
             self._neighbourhood,
             data,
             offers,
+            availability,
             self._counters,
             lambda peer_id: self._bulk.dial_back(peer_id),
         )
@@ -333,6 +340,7 @@ class Sidecar:
             library=self._library,
             index=index,
             network=network,
+            partial=self._partial,
             emit=self.events.emit,
             patience_s=lambda: self._current.value.patience_seconds,
         )
@@ -345,7 +353,12 @@ class Sidecar:
         self._downloads.set_patience(settings.patience_seconds)
         self._identity.name = settings.name
 
+    def _downloading_changed(self, games: Iterable[GameSummary]) -> None:
+        if self._library.revisions.publish_downloading(games):
+            self._neighbourhood.downloading_changed()
+
     def _library_changed(self, keys: frozenset[GameKey]) -> None:
+        self._partial.library_changed()
         self._titles.changed(keys)
         self._neighbourhood.library_changed()
         self._downloads.library_changed()

@@ -284,3 +284,17 @@ def test_busy_that_says_no_time_is_about_a_third_of_a_second() -> None:
         planner.failed(asked, Failure.BUSY, now=0.0)
         planner.assign(now=0.0)
         assert 0.15 <= (planner.next_deadline() or 0.0) <= 0.45
+
+
+def test_partial_sources_that_all_lack_the_same_leave_a_download_starved() -> None:
+    planner = make_planner(3)
+    starved = [planner.is_starved]
+    planner.add_source(A, now=0.0, holds=chunk_set([0]))
+    starved.append(planner.is_starved)
+    [asked] = planner.assign(now=0.0)
+    starved.append(planner.is_starved)
+    planner.received(asked, 0, now=0.0)
+    starved.append(planner.is_starved)
+    planner.holds_added(A, chunk_set([1]))
+    starved.append(planner.is_starved)
+    assert starved == [True, False, False, True, False]

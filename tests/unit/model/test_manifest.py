@@ -224,3 +224,18 @@ def test_the_wrong_number_of_hashes_is_refused(hashes: bytes) -> None:
 def test_equal_folders_have_equal_manifests() -> None:
     assert game_manifest({"b": b"1", "a/c": b"2"}) == game_manifest({"a/c": b"2", "b": b"1"})
     assert game_manifest({"a": b"1"}) != game_manifest({"a": b"2"})
+
+
+def test_a_range_of_a_file_lies_in_its_chunks() -> None:
+    manifest = manifest_of([sized_entry("a", 300 * KIB), sized_entry("version.ini", 9)])
+    size = MIN_CHUNK_BYTES
+
+    def numbers(path: str, offset: int, length: int) -> list[int]:
+        return [chunk.number for chunk in manifest.chunks_over(path, offset, length)]
+
+    assert numbers("a", 0, 1) == numbers("a", size - 1, 1) == [0]
+    assert numbers("a", size, 1) == [1]
+    assert numbers("a", size - 1, 2) == numbers("a", 0, 300 * KIB) == [0, 1]
+    assert numbers("version.ini", 0, 9) == [2]
+    for path, offset, length in [("b", 0, 1), ("a", -1, 2), ("a", 0, 0), ("a", 1, 300 * KIB)]:
+        assert numbers(path, offset, length) == []

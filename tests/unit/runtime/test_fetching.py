@@ -39,6 +39,9 @@ class Source:
     def sources(self, *_: object) -> frozenset[str]:
         return frozenset({PEER} if self.is_offered else ())
 
+    def partial_sources(self, *_: object) -> frozenset[str]:
+        return frozenset()
+
     def current(self, *_: object) -> None:
         """It said nothing."""
 
@@ -83,6 +86,7 @@ async def test_a_late_failure_is_not_one_of_the_new_request_for_the_same_chunk()
         network,
         download,
         lambda: None,
+        lambda _: None,
         lambda _: None,
     )
     async with asyncio.timeout(5):

@@ -46,7 +46,7 @@ async def test_a_request_that_never_ends_is_refused_at_its_limit() -> None:
     stream = _EndlessStream()
     # It is refused before anybody looks at games or callers.
     nobody = cast(Any, None)
-    server = PeerServer(nobody, nobody, nobody, nobody, RunningCounters(), _unasked)
+    server = PeerServer(nobody, nobody, nobody, nobody, nobody, RunningCounters(), _unasked)
     caller = _Caller()
     await server.serve(cast(Connection, caller), cast(Stream, stream))
     assert stream.given <= MAX_REQUEST_BYTES + _PIECE

@@ -1,0 +1,144 @@
+"""The peers that download the same content as one download of ours, and what they tell they hold.
+
+Each is followed on its connection by one request, whose answer goes on as long as it has news. One
+that tells nonsense, or refuses too often what it told it holds, is no source of this download any
+more; one whose answer just ends is asked again after a while.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+
+from lanspread_peer.core.chunk_set import ChunkSet
+from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.model import errors
+from lanspread_peer.model.ids import ContentId, PeerId
+from lanspread_peer.model.limits import MAX_FOLLOWED_PEERS, MAX_RETRY_COUNT
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.requests import pieces_of
+from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.transport.base import Connection
+from lanspread_peer.wire.availability import AvailabilityReader
+from lanspread_peer.wire.messages import Feature, GetAvailability
+
+_log = structlog.get_logger(__name__)
+
+# What is over may go on on another connection, or be offered as a whole, soon after.
+_ASK_AGAIN_S = 2.0
+
+
+class _Followed:
+    """One peer on one connection; `held` is None until it told, and when that counts no more."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.task: asyncio.Task[None] | None = None
+        self.held: ChunkSet | None = None
+        self.ended_at: float | None = None
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be asked again."""
+        return self.ended_at is not None and now >= self.ended_at + _ASK_AGAIN_S
+
+    def end(self) -> None:
+        """Hear no more of it."""
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+
+
+class PartialSources:
+    """`on_news` hears of chunks that a source told since it became one, `on_change` of all else."""
+
+    def __init__(
+        self,
+        content_id: ContentId,
+        chunk_count: int,
+        peers: PeerDb,
+        links: PeerLinks,
+        on_news: Callable[[PeerId, ChunkSet], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._content_id = content_id
+        self._chunk_count = chunk_count
+        self._peers = peers
+        self._links = links
+        self._on_news = on_news
+        self._on_change = on_change
+        self._tasks = TaskSet()
+        self._followed: dict[PeerId, _Followed] = {}
+        self._dropped: set[PeerId] = set()
+        self._refusals: Counter[PeerId] = Counter()
+
+    def update(self, whole: frozenset[PeerId], *, now: float) -> dict[PeerId, ChunkSet]:
+        """Follow those that are there now, but for those that have all; what each told it holds."""
+        wanted = self._wanted(whole)
+        for peer, followed in list(self._followed.items()):
+            if wanted.get(peer) is not followed.connection or followed.is_due(now):
+                self._followed.pop(peer).end()
+        for peer, connection in wanted.items():
+            if peer not in self._followed and len(self._followed) < MAX_FOLLOWED_PEERS:
+                self._follow(peer, connection)
+        return {
+            peer: followed.held
+            for peer, followed in self._followed.items()
+            if followed.held is not None
+        }
+
+    def refused(self, peer: PeerId) -> None:
+        """It does not have what it told it holds."""
+        if peer not in self._followed:
+            return
+        self._refusals[peer] += 1
+        if self._refusals[peer] >= MAX_RETRY_COUNT:
+            self._drop(peer, "it lacks chunks that it told of")
+
+    async def close(self) -> None:
+        """Follow nobody any more."""
+        await self._tasks.close()
+
+    def _wanted(self, whole: frozenset[PeerId]) -> dict[PeerId, Connection]:
+        wanted = {}
+        for peer in sorted(self._peers.partial_sources(self._content_id) - whole - self._dropped):
+            said = self._links.current(peer)
+            if said is not None and Feature.AVAILABILITY in said.features:
+                wanted[peer] = said.connection
+        return wanted
+
+    def _follow(self, peer: PeerId, connection: Connection) -> None:
+        followed = self._followed[peer] = _Followed(connection)
+        followed.task = self._tasks.spawn(f"follow {peer}", self._read(peer, followed))
+
+    async def _read(self, peer: PeerId, followed: _Followed) -> None:
+        reader = AvailabilityReader(self._chunk_count)
+        request = GetAvailability(self._content_id)
+        try:
+            async with aclosing(pieces_of(followed.connection, request)) as pieces:
+                async for piece in pieces:
+                    for chunks in reader.add(piece):
+                        self._take(peer, followed, chunks)
+        except errors.PeerProtocolError as error:
+            followed.connection.offended(error.message)
+            self._drop(peer, error.message)
+        except errors.LanspreadError:
+            followed.held = None
+        followed.ended_at = monotonic_s()
+        self._on_change()
+
+    def _take(self, peer: PeerId, followed: _Followed, chunks: ChunkSet) -> None:
+        if followed.held is None:
+            followed.held = chunks
+            self._on_change()
+        else:
+            followed.held |= chunks
+            self._on_news(peer, chunks)
+
+    def _drop(self, peer: PeerId, detail: str) -> None:
+        _log.warning("partial source dropped", peer=peer, detail=detail)
+        self._dropped.add(peer)
+        if followed := self._followed.pop(peer, None):
+            followed.end()
+        self._on_change()
