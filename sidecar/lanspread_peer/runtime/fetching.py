@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import chain
-from random import SystemRandom
+from random import Random, SystemRandom
 
 from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.core.download import Download
@@ -53,7 +53,8 @@ class Wanted:
 
 def make_planner(wanted: Wanted) -> Planner:
     """The planner for what is wanted; takes a second for the largest manifest."""
-    return Planner(wanted.chunks(), SystemRandom())
+    # Of its own, as the system is asked for each number otherwise, several times per chunk.
+    return Planner(wanted.chunks(), Random(SystemRandom().getrandbits(64)))  # noqa: S311 - no secret
 
 
 class Fetching:
