@@ -106,14 +106,16 @@ class TlsLine:
         add = loop.add_reader if direction == "read" else loop.add_writer
         remove = loop.remove_reader if direction == "read" else loop.remove_writer
         ready = self._waiting[direction] = loop.create_future()
-        add(self._socket, _set_done, ready)
+        # Not the socket, which asyncio would make a text of each time, with its addresses.
+        descriptor = self._socket.fileno()
+        add(descriptor, _set_done, ready)
         try:
             await ready
         finally:
             # A task that was cancelled may end after the next one has begun to wait.
             if self._waiting.get(direction) is ready:
                 del self._waiting[direction]
-                remove(self._socket)
+                remove(descriptor)
 
     # In the thread that has it.
 
