@@ -9,17 +9,21 @@ from collections.abc import Callable
 
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import UPLOAD_SLICE_BYTES
+from lanspread_peer.model.limits import MIB
 from lanspread_peer.model.manifest import Chunk, FileEntry
 from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
 from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher, any_request
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.storage import beneath
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
 
+# The loop hears of what is written once for so much, or after so long.
+_TELL_BYTES = MIB
+_TELL_S = 0.05
 # What says something of the peer or its disk, and nothing of the way to it.
 _ANSWERS = (errors.Busy, errors.NotFoundByPeer, errors.Stale, errors.NotIndexed)
 
@@ -106,6 +110,7 @@ class _Taking:
         self._loop = loop
         self._written: list[Chunk] = []
         self._written_bytes = 0
+        self._told_at = monotonic_s()
 
     def take(self, reader: DataReader) -> None:
         """Raises IntegrityError, StorageError, or what the reader raises."""
@@ -131,14 +136,15 @@ class _Taking:
             data = data[count:]
 
     def _note(self, chunk: Chunk) -> None:
-        # Small ones are told together: each time wakes the loop.
+        # They are told together: each time wakes the loop.
         self._written.append(chunk)
         self._written_bytes += chunk.length
-        if self._written_bytes >= UPLOAD_SLICE_BYTES:
+        if self._written_bytes >= _TELL_BYTES or monotonic_s() - self._told_at >= _TELL_S:
             self._tell()
 
     def _tell(self) -> None:
         written, self._written, self._written_bytes = self._written, [], 0
+        self._told_at = monotonic_s()
         if written:
             self._loop.call_soon_threadsafe(self._report, written)
 

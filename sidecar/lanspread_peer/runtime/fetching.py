@@ -31,6 +31,9 @@ TICK_S = 0.25
 # A tick that took this long means that the machine slept.
 _CLOCK_JUMP_S = 15.0
 _FORGIVE_AFTER_S = 5.0
+# Who is there is looked up when somebody tells that it changed, and so often besides; requests end
+# a thousand times a second.
+_LOOK_FOR_SOURCES_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Fetching:
         self._forgiven_at = monotonic_s()
         self._is_on_probation = False
         self._refused: tuple[int, ...] = ()
+        self._sources_due_at = 0.0
         target = Target(wanted.content_id, wanted.manifest, staging)
         partial = PartialSources(
             wanted.content_id,
@@ -128,6 +132,7 @@ class Fetching:
 
     def wake(self) -> None:
         """Sources may have come or gone."""
+        self._sources_due_at = 0.0
         self._woken.set()
 
     def stop(self, error: errors.StorageError) -> None:
@@ -158,7 +163,9 @@ class Fetching:
     def _look(self, now: float) -> None:
         if self._storage_error is not None:
             raise self._storage_error
-        self._look_for_sources(now)
+        if now >= self._sources_due_at:
+            self._sources_due_at = now + _LOOK_FOR_SOURCES_S
+            self._look_for_sources(now)
         self._requests.cut(self.planner.handle_timeout(now=now))
         for asked in self.planner.assign(now=now):
             self._requests.send(asked)
@@ -176,17 +183,17 @@ class Fetching:
 
     def _request_ended(self, error: errors.StorageError | None) -> None:
         self._storage_error = self._storage_error or error
-        self.wake()
+        self._woken.set()
 
     def _news_came(self, peer: PeerId, chunks: ChunkSet) -> None:
         self.planner.holds_added(peer, chunks)
-        self.wake()
+        self._woken.set()
 
     def _right_chunk_came(self, chunk: Chunk) -> None:
         self._on_right(chunk.number)
         self._is_on_probation = False
         if self.planner.is_complete:
-            self.wake()
+            self._woken.set()
 
     def _be_patient(self, now: float) -> None:
         # Sources may be here that all lack the same.

@@ -11,7 +11,7 @@ from lanspread_peer.core.chunk_set import chunk_set
 
 
 @pytest.mark.parametrize(
-    ("neighbours", "seconds"), [(0, 0.02), (6, 0.02), (10, 0.03), (33, 0.099), (34, 0.1), (99, 0.1)]
+    ("neighbours", "seconds"), [(0, 0.02), (1, 0.02), (2, 0.025), (7, 0.0875), (8, 0.1), (99, 0.1)]
 )
 def test_batches_are_rarer_the_more_neighbours_there_are(neighbours: int, seconds: float) -> None:
     assert batch_interval_s(neighbours) == pytest.approx(seconds)
