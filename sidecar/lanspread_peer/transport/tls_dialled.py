@@ -8,7 +8,7 @@ event loop watches it, and closes it when it is idle for long.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from lanspread_peer.model import errors
@@ -30,6 +30,9 @@ from lanspread_peer.wire.refusals import error_in
 MAX_SENT = 2
 # Sooner than the other end, so that no request meets a connection that is being closed.
 _IDLE_S = BULK_IDLE_TIMEOUT_S - 5.0
+# The next request mostly follows at once, and for the loop to have the line in between costs more
+# than a small chunk does. Short, as there are few threads.
+_LINGER_S = 0.02
 
 Consume = Callable[[DataReader], Any]
 
@@ -84,6 +87,7 @@ class TlsDialled:
         self._unsent: deque[Job] = deque()
         self._sent: deque[Job] = deque()
         self._woken = asyncio.Event()
+        self._woken_thread = Event()
         # Why it ends here: something of a job is still to come that nobody wants any more.
         self._is_given_up = False
         self._is_broken = False
@@ -99,6 +103,7 @@ class TlsDialled:
             job.report(0)
         self._unsent.append(job)
         self._woken.set()
+        self._woken_thread.set()
 
     def withdraw(self, job: Job) -> None:
         """Nobody wants this any more: forget it, or end the connection when it was sent."""
@@ -190,7 +195,14 @@ class TlsDialled:
             self._send(line)
             while self._sent:
                 self._finish(self._sent[0], read_into, line)
+                if not self._sent:
+                    self._linger()
                 self._send(line)
+
+    def _linger(self) -> None:
+        self._woken_thread.clear()
+        if not self._unsent:
+            self._woken_thread.wait(_LINGER_S)
 
     def _send(self, line: TlsLine) -> None:
         frames = []
