@@ -258,22 +258,24 @@ class PlannerMachine(RuleBasedStateMachine):
     def check_new(self, asked: Assignment) -> None:
         assert asked.id not in self.seen
         assert asked.peer in self.connected - self.liars
-        admitted = self.planner._sources.admitted()
+        useful = [
+            source for source in self.planner._sources.admitted() if source.is_useful(now=self.now)
+        ]
         if asked.wanted is not None:
             assert not asked.chunks
             wanted = set(numbers_in(asked.wanted))
             assert wanted
             assert not wanted & (self.verified | self.chunks_at(None))
             is_beginning = sum(self.lengths[chunk] for chunk in self.verified) < 16 * MIB
-            assert is_beginning or any(source.holds is not None for source in admitted)
+            assert is_beginning or any(source.holds is not None for source in useful)
         else:
             self.check_run(asked)
-        running = [each for each in admitted if not is_left_behind(each, now=self.now)]
+        running = [each for each in useful if not is_left_behind(each, now=self.now)]
         allowance = max(1, -(-4 // max(1, len(running))))
         out = [each for each in self.out.values() if each.peer == asked.peer]
         data = sum(self.lengths[chunk] for each in out for chunk in each.chunks)
         assert len(out) < allowance or data < MAX_CHUNK_BYTES
-        if any(source.holds is not None for source in admitted):
+        if any(source.holds is not None for source in useful):
             assert len(out) < allowance
 
     def check_run(self, asked: Assignment) -> None:

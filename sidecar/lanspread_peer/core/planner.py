@@ -141,9 +141,8 @@ class Planner:
         """A partial source tells that it holds these chunks too."""
         source = self._sources.find(peer)
         if source is not None and source.is_connected and source.holds is not None:
-            new = chunks & ~source.holds
-            source.holds |= new
-            self._order.add_holdings(new)
+            self._order.add_holdings(chunks & ~source.holds)
+            source.holds |= chunks
 
     def remove_source(self, peer: PeerId, *, now: float) -> tuple[int, ...]:
         """The connection is lost, or the peer offers the content no more: no try is counted.
@@ -153,9 +152,8 @@ class Planner:
         source = self._sources.find(peer)
         if source is None or not source.is_connected:
             return ()
-        requeued: list[int] = []
-        for request in tuple(source.requests):
-            requeued.extend(self._out.close(request, now=now))
+        requests = tuple(source.requests)
+        requeued = [n for request in requests for n in self._out.close(request, now=now)]
         self._order.remove_holdings(source.holds or NO_CHUNKS)
         source.holds = None
         source.is_connected = False
@@ -165,10 +163,12 @@ class Planner:
         """All requests to send now."""
         self._assigned_at, self._theft_at = now, None
         admitted = self._sources.admitted()
-        running = [source for source in admitted if not is_left_behind(source, now=now)]
+        # Those that have nothing to give must not take from what the others are asked for.
+        useful = self._sources.useful(self._map.missing, now=now)
+        running = [source for source in useful if not is_left_behind(source, now=now)]
         allowance = max(1, -(-_REQUESTS_WANTED // max(1, len(running))))
         ready = [source for source in admitted if now >= source.rests_until]
-        self._choice.look_at(admitted)
+        self._choice.look_at(useful)
         is_trusted = len(running) <= _MAX_TRUSTED_SOURCES
         assigned: list[Assignment] = []
         while ready := [s for s in ready if self._has_room(s, allowance, is_trusted=is_trusted)]:

@@ -22,6 +22,8 @@ _LEFT_BEHIND_S = (10.0, 30.0, 120.0, 300.0)
 # One that refused may lack a part of what it offers. So many right chunks, each asked for alone,
 # and it is asked for runs again.
 _ALONE_AFTER_REFUSAL = 64
+# A part that grows may have nothing for us for a moment; what stays empty is no source.
+_USEFUL_FOR_S = 2.0
 
 
 class Fault(Enum):
@@ -46,6 +48,7 @@ class Source:
         self.latency = Latency(_LATENCY_WEIGHT)
         self.rests_until = 0.0
         self.left_behind_until = 0.0
+        self._useful_until = 0.0
         self._times_left_behind = 0
         self._requests: dict[int, Request] = {}
         self._asks_alone = 0
@@ -98,6 +101,15 @@ class Source:
         """Those of `chunks` that it holds and has tries left for."""
         held = chunks if self.holds is None else chunks & self.holds
         return held & ~self._given_up if self._given_up else held
+
+    def note_missing(self, missing: ChunkSet, *, now: float) -> None:
+        """This is what is missing now."""
+        if self.askable(missing):
+            self._useful_until = now + _USEFUL_FOR_S
+
+    def is_useful(self, *, now: float) -> bool:
+        """Whether it has something that is missing, or had a moment ago, or has just come."""
+        return now < self._useful_until
 
     def may_be_asked(self, chunk: int) -> bool:
         """Whether it holds this chunk and has tries left for it."""
@@ -195,6 +207,7 @@ class Source:
         self._asks_alone = 0
         self.holds = holds
         self.rests_until = now
+        self._useful_until = now + _USEFUL_FOR_S
         self._stalls = 0
         self._tries.clear()
         self._given_up = NO_CHUNKS

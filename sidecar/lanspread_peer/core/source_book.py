@@ -40,6 +40,12 @@ class SourceBook:
         """The connected sources that may be asked, resting ones included."""
         return [source for source in self if source.is_admitted]
 
+    def useful(self, missing: ChunkSet, *, now: float) -> list[Source]:
+        """The admitted ones that have something of what is missing, or had a moment ago."""
+        for source in self:
+            source.note_missing(missing, now=now)
+        return [source for source in self.admitted() if source.is_useful(now=now)]
+
     def may_give(self, chunks: ChunkSet) -> bool:
         """Whether an admitted source may be asked for any of these."""
         return any(source.is_admitted and source.askable(chunks) for source in self)

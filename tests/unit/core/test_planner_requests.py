@@ -298,3 +298,24 @@ def test_partial_sources_that_all_lack_the_same_leave_a_download_starved() -> No
     planner.holds_added(A, chunk_set([1]))
     starved.append(planner.is_starved)
     assert starved == [True, False, False, True, False]
+
+
+def test_partial_sources_without_anything_take_nothing_from_what_the_seeder_is_asked() -> None:
+    planner = make_swarm()
+    for number in range(64):
+        planner.gave(SEEDER, number, now=0.0)
+    planner.assign(now=0.0)
+    runs = planner.assign(now=5.0)
+    assert runs
+    assert all(each.peer == SEEDER and len(each.chunks) > 1 for each in runs)
+    planner.holds_added(A, chunk_set([399]))
+    [asked] = planner.assign(now=5.1)
+    assert (asked.peer, asked.chunks) == (A, range(399, 400))
+
+
+def test_a_partial_source_that_has_what_we_have_counts_a_moment_longer() -> None:
+    planner = make_swarm()
+    for number in range(64):
+        planner.gave(SEEDER, number, now=0.0)
+    first = planner.assign(now=1.9)
+    assert {each.wanted is not None for each in first} == {True}
