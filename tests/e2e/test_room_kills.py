@@ -1,7 +1,11 @@
 """A room that fetches together, and somebody who pulls the plug: real processes and kill -9."""
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from lanspread.peer.v1.types_pb2 import DOWNLOAD_STATE_FINISHED, Download
 from support.game_trees import MIB, differences, make_game
@@ -26,31 +30,60 @@ def wait_for_peers(sidecar: SidecarProcess, count: int) -> None:
     wait_for(f"{count} peers of {sidecar.name}", lambda: sidecar.status().peer_count >= count)
 
 
-def test_a_downloader_that_others_take_from_is_killed_and_costs_only_time(tmp_path: Path) -> None:
-    with SidecarProcess(tmp_path / "alice") as alice, contextlib.ExitStack() as stack:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A seeder, and takers that have begun to download the game from it, each by its id."""
+
+    seeder: SidecarProcess
+    game: Path
+    takers: tuple[SidecarProcess, ...]
+    ids: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def room(folder: Path) -> Iterator[Room]:
+    """A room that begins at once."""
+    with SidecarProcess(folder / "alice") as alice, contextlib.ExitStack() as stack:
         game = make_game(alice.games, megabytes=MEGABYTES)
-        room: list[SidecarProcess] = []
+        takers: list[SidecarProcess] = []
         for number in range(DOWNLOADERS):
-            peers = [alice.address, *(each.address for each in room)]
-            room.append(SidecarProcess(tmp_path / f"taker{number}", peers=peers))
-            stack.enter_context(room[-1])
-        for taker in room:
+            peers = [alice.address, *(each.address for each in takers)]
+            takers.append(SidecarProcess(folder / f"taker{number}", peers=peers))
+            stack.enter_context(takers[-1])
+        for taker in takers:
             taker.wait_for_sources(game.name, 1)
             wait_for_peers(taker, DOWNLOADERS)
         ids = []
-        for taker in room:
+        for taker in takers:
             with taker.client() as client:
                 ids.append(client.download_game_files(game.name).id)
-        victim, *others = room
-        victim.wait_for_share(ids[0], 0.2)
+        yield Room(alice, game, tuple(takers), tuple(ids))
+
+
+def test_a_downloader_that_others_take_from_is_killed_and_costs_only_time(tmp_path: Path) -> None:
+    with room(tmp_path) as party:
+        game, (victim, *others) = party.game, party.takers
+        victim.wait_for_share(party.ids[0], 0.2)
         victim.kill()
-        downloads = [finished(t, i) for t, i in zip(others, ids[1:], strict=True)]
+        downloads = [finished(t, i) for t, i in zip(others, party.ids[1:], strict=True)]
         assert all(differences(game, taker.games / game.name) == [] for taker in others)
         # They took from each other, so their source sent less than it would have to.
-        sent = alice.status().counters.sent_bytes
+        sent = party.seeder.status().counters.sent_bytes
         assert sent < 2.6 * MEGABYTES * MIB, sent / MIB
         assert all(len(download.sources) > 1 for download in downloads)
         # Whoever comes back goes on with what it has, and takes from all of them.
         victim.start()
-        finished(victim, ids[0])
+        finished(victim, party.ids[0])
         assert differences(game, victim.games / game.name) == []
+
+
+@pytest.mark.parametrize("share", [0.1, 0.8])
+def test_the_only_seeder_is_killed_and_comes_back(tmp_path: Path, share: float) -> None:
+    with room(tmp_path) as party:
+        port = party.seeder.address.rpartition(":")[2]
+        party.takers[0].wait_for_share(party.ids[0], share)
+        party.seeder.kill()
+        party.seeder.restart_on(port)
+        for taker, download_id in zip(party.takers, party.ids, strict=True):
+            finished(taker, download_id)
+            assert differences(party.game, taker.games / party.game.name) == []
