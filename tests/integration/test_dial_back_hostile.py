@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from lanspread_peer.core.offences import Offences
+from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.ids import DownloadId
@@ -15,6 +16,7 @@ from lanspread_peer.runtime import dial_back, dial_back_server
 from lanspread_peer.runtime.identity import TLS, Identity
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.transport.tls_caller import TlsCaller
 from lanspread_peer.transport.tls_server import TlsServer
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
@@ -266,11 +268,22 @@ async def test_a_line_whose_peer_never_says_that_it_dialled_is_closed(
         saying(messages.DialledBack()),
         saying(messages.Refused("no")),
         saying(messages.Unsupported()),
+        saying(messages.Busy(retry_ms=1000)),
+        saying(messages.NotFound()),
         saying(messages.Pong()),
         saying(b"nonsense"),
         silent,
     ],
-    ids=["a lie", "refused", "unsupported", "another answer", "nonsense", "silence"],
+    ids=[
+        "a lie",
+        "refused",
+        "unsupported",
+        "busy",
+        "not found",
+        "another answer",
+        "nonsense",
+        "silence",
+    ],
 )
 async def test_who_does_not_dial_back_is_asked_by_quic_and_that_is_told_once(
     party: Party, source: Source, answer: Answer, monkeypatch: pytest.MonkeyPatch
@@ -281,3 +294,23 @@ async def test_who_does_not_dial_back_is_asked_by_quic_and_that_is_told_once(
     assert (await wait_done(source.downloader, download_id)).state is DownloadState.FINISHED
     warned = party.events(source.downloader).of(Warned)
     assert [each.code for each in warned] == ["BULK_UNREACHABLE"]
+
+
+async def test_who_is_too_busy_for_a_greeting_at_its_port_is_asked_by_quic(party: Party) -> None:
+    peer = await party.hostile({AOE2: make_game(2)})
+
+    async def busy(_caller: TlsCaller, _request: Message) -> None:
+        raise errors.Busy(1000)
+
+    server = TlsServer.open(
+        bind=LOOPBACK, port=0, key=peer.key, on_request=busy, offences=Offences()
+    )
+    peer.bulk_port = server.port
+    source = Source(await party.start("downloader"), peer)
+    peer.features.remove("dial_back")
+    try:
+        download_id = await source.begin()
+        done = await wait_done(source.downloader, download_id)
+    finally:
+        await server.close()
+    assert done.state is DownloadState.FINISHED

@@ -48,13 +48,23 @@ class BulkCarrier:
 
     async def _fetch(self, way: Way, target: Target, asked: Assignment, reports: Reports) -> bool:
         """Whether the peer could be reached this way."""
+        has_line = False
+
+        def on_bytes(count: int) -> None:
+            nonlocal has_line
+            has_line = True
+            way.reached()
+            reports.on_bytes(count)
+
         try:
             async with way.in_time():
-                await _fetch(way, target, asked, reports, self._limit)
+                await _fetch(way, target, asked, reports, self._limit, on_bytes)
         except (errors.SourceUnavailable, errors.PeerProtocolError) as error:
-            if isinstance(error, _ANSWERS) or way.works:
+            # The same words in place of a line, such as Busy for DialBack, say that there is none.
+            is_answer = has_line and isinstance(error, _ANSWERS)
+            if is_answer or way.works:
                 # It has to show anew that it works; what was asked is for the planner to decide.
-                way.works = isinstance(error, _ANSWERS)
+                way.works = is_answer
                 raise
             self._routes.unreachable(asked.peer, way, error)
             return False
@@ -72,7 +82,12 @@ class BulkCarrier:
 
 
 async def _fetch(
-    way: Way, target: Target, asked: Assignment, reports: Reports, limit: RateLimit
+    way: Way,
+    target: Target,
+    asked: Assignment,
+    reports: Reports,
+    limit: RateLimit,
+    on_bytes: Callable[[int], None],
 ) -> None:
     loop = asyncio.get_running_loop()
     request: messages.Message
@@ -84,11 +99,6 @@ async def _fetch(
     else:
         request = any_request(asked.wanted, target)
         taking = _TakingAny(target, reports, limit, loop)
-
-    def on_bytes(count: int) -> None:
-        way.reached()
-        reports.on_bytes(count)
-
     await way.peer.fetch(request, taking.take, on_bytes)
 
 
