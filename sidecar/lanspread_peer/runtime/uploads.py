@@ -76,7 +76,8 @@ class Slot:
         if self._is_over:
             return
         self._on_slice()
-        self._end_in(UPLOAD_SLICE_TIMEOUT_S)
+        if not self.is_taken_back:
+            self._end_in(UPLOAD_SLICE_TIMEOUT_S)
 
     def end(self) -> None:
         """The holder has given it back."""

@@ -15,6 +15,7 @@ from lanspread_peer.model.limits import (
     STALL_TIMEOUT_S,
     UPLOAD_FAIR_WAIT_S,
     UPLOAD_QUEUE_TIMEOUT_S,
+    UPLOAD_SLICE_TIMEOUT_S,
 )
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime import uploads
@@ -248,6 +249,23 @@ async def test_a_slot_is_taken_back_from_a_holder_that_waits_for_our_own_limit()
 
     with pytest.raises(TimeoutError):
         await wait_for_the_limit()
+
+
+async def test_a_slice_that_begins_meanwhile_keeps_no_slot_that_is_taken_back() -> None:
+    slot = uploads.Slot(lambda: None, lambda: None)
+
+    async def send_on() -> None:
+        async with slot.limit:
+            slot.begin()
+            slot.take_back()
+            # Word of a thread, which was on its way.
+            slot.keep()
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(UPLOAD_SLICE_TIMEOUT_S / 4):
+            await send_on()
+    assert slot.limit.expired()
 
 
 async def test_more_slots_are_given_at_once_to_those_who_wait() -> None:
