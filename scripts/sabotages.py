@@ -172,8 +172,8 @@ SABOTAGES = (
     Sabotage(
         "peers at many addresses keep the upload slots that they hardly use",
         f"{PACKAGE}/core/upload_queue.py",
-        "if now - self._running[one].began_at >= _SLOW_SLICE_S",
-        "if now - self._running[one].began_at >= 1000 * _SLOW_SLICE_S",
+        "self._waited_s(now) >= self.left_s",
+        "self._waited_s(now) >= 1000 * _SLOW_SLICE_S",
         (f"{UNIT}/core/test_upload_queue.py",),
     ),
     Sabotage(

@@ -264,7 +264,7 @@ class RoomPeer:
             else:
                 self._end(serving)
 
-        self._queue.slice_began(serving.upload, now=self._clock.now)
+        self._queue.slice_began(serving.upload, length, now=self._clock.now)
         serving.flow = self._around.network.send(self._up, serving.asker._down, length, sent)
         self._watch(serving, serving.flow, length, before)
 

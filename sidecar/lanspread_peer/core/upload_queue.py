@@ -26,6 +26,7 @@ from lanspread_peer.model.limits import (
 # By so many slots another must be ahead before one of his is taken away; an address by half of
 # all.
 _PEER_LEAD = 2
+# What a reader has for the first bytes, and may save up at most.
 _SLOW_SLICE_S = UPLOAD_SLICE_BYTES / MIN_SOURCE_BYTES_PER_SECOND
 # When our own line is what is slow, all are, and most must get to the end of their chunks.
 _SLOW_PERIOD_S = 1.0
@@ -42,10 +43,30 @@ class Upload:
 
 @dataclass(slots=True)
 class _Pace:
-    """How a running upload gets on: its slices so far, and when the last of them began."""
+    """How a running upload gets on: what it was given, and the time left to take it.
 
-    slices: int = 0
+    What is given adds to that time, and what passes while we wait for the reader uses it up.
+    """
+
+    left_s: float
+    given_bytes: int = 0
     began_at: float = math.inf
+
+    def give(self, size: int, *, now: float) -> None:
+        self.rest(now=now)
+        self.began_at = now
+        self.given_bytes += size
+        self.left_s = min(self.left_s + size / MIN_SOURCE_BYTES_PER_SECOND, _SLOW_SLICE_S)
+
+    def rest(self, *, now: float) -> None:
+        self.left_s = max(0.0, self.left_s - self._waited_s(now))
+        self.began_at = math.inf
+
+    def is_slow(self, *, now: float) -> bool:
+        return self.began_at <= now and self._waited_s(now) >= self.left_s
+
+    def _waited_s(self, now: float) -> float:
+        return max(0.0, now - self.began_at)
 
 
 class UploadQueue:
@@ -82,18 +103,16 @@ class UploadQueue:
             return None
         upload = self._neediest()
         del self._waiting[upload]
-        self._running[upload] = _Pace()
+        self._running[upload] = _Pace(_SLOW_SLICE_S)
         return upload
 
-    def slice_began(self, upload: Upload, *, now: float) -> None:
-        """A running upload begins with its next UPLOAD_SLICE_BYTES."""
-        pace = self._running[upload]
-        pace.slices += 1
-        pace.began_at = now
+    def slice_began(self, upload: Upload, size: int, *, now: float) -> None:
+        """A running upload begins with its next bytes: a slice, or the part that a limit allows."""
+        self._running[upload].give(size, now=now)
 
-    def rested(self, upload: Upload) -> None:
-        """A running upload waits for our own rate limit, so its reader is not slow."""
-        self._running[upload].began_at = math.inf
+    def rested(self, upload: Upload, *, now: float) -> None:
+        """A running upload waits for our own rate limit, which is no slowness of its reader."""
+        self._running[upload].rest(now=now)
 
     def remove(self, upload: Upload) -> None:
         """A request is over, or nobody waits for it any more."""
@@ -121,12 +140,12 @@ class UploadQueue:
         return self._slow_one(richer, now=now)
 
     def _slow_one(self, among: Iterable[Upload], *, now: float) -> Upload | None:
-        slow = [one for one in among if now - self._running[one].began_at >= _SLOW_SLICE_S]
+        slow = [one for one in among if self._running[one].is_slow(now=now)]
         if not slow or now < self._slow_again_at:
             return None
         self._slow_again_at = now + _SLOW_PERIOD_S
         # Whoever has the least to lose.
-        return min(slow, key=lambda one: self._running[one].slices)
+        return min(slow, key=lambda one: self._running[one].given_bytes)
 
     def _has_place(self, upload: Upload) -> bool:
         if len(self._running) < self.slots:

@@ -82,7 +82,7 @@ class BulkServer:
         loop = asyncio.get_running_loop()
 
         def slice_begins(size: int) -> None:
-            slot.keep()
+            slot.keep(size)
             self._counters.sent_bytes += size
 
         def is_gone() -> bool:

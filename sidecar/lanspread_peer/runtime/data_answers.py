@@ -108,7 +108,7 @@ class DataAnswers:
         self, stream: Stream, slot: Slot, offer: Offer, slices: Iterable[list[FileRange]]
     ) -> None:
         for ranges in slices:
-            slot.keep()
+            slot.keep(0)
             data = await run_in_thread(_read, offer, ranges)
             await self._send_data(stream, slot, data)
 
@@ -119,7 +119,7 @@ class DataAnswers:
             if self._limit.is_on:
                 slot.rest()
                 end = start + await self._limit.wait(end - start)
-                slot.keep()
+            slot.keep(end - start)
             await stream.send(data[start:end])
             self._counters.sent_bytes += end - start
             start = end

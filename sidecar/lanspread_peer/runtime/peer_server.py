@@ -234,8 +234,9 @@ async def _send(stream: Stream, message: Message) -> None:
 
 async def _send_slices(stream: Stream, data: memoryview, slot: Slot) -> None:
     for start in range(0, len(data), UPLOAD_SLICE_BYTES):
-        slot.keep()
-        await stream.send(bytes(data[start : start + UPLOAD_SLICE_BYTES]))
+        piece = bytes(data[start : start + UPLOAD_SLICE_BYTES])
+        slot.keep(len(piece))
+        await stream.send(piece)
     await stream.send(b"", end=True)
 
 

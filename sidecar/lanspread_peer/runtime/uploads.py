@@ -53,7 +53,7 @@ class Waiting(Protocol):
 class Slot:
     """The right to send, as long as the reader takes what is sent."""
 
-    def __init__(self, on_slice: Callable[[], None], on_rest: Callable[[], None]) -> None:
+    def __init__(self, on_slice: Callable[[int], None], on_rest: Callable[[], None]) -> None:
         self._on_slice = on_slice
         self._on_rest = on_rest
         self.granted = asyncio.Event()
@@ -68,14 +68,14 @@ class Slot:
         if self.is_taken_back:
             self._end_in(0.0)
         else:
-            self.keep()
+            self.keep(0)
 
-    def keep(self) -> None:
-        """A slice is about to be sent, and has its time from now on."""
+    def keep(self, size: int) -> None:
+        """So many bytes are about to be sent, or read first; they have their time from now on."""
         # Word from another thread may come late.
         if self._is_over:
             return
-        self._on_slice()
+        self._on_slice(size)
         if not self.is_taken_back:
             self._end_in(UPLOAD_SLICE_TIMEOUT_S)
 
@@ -135,7 +135,8 @@ class UploadSlots:
         if not self._queue.add(upload, goes_on=goes_on):
             raise Busy(BUSY_RETRY_MS)
         slot = self._slots[upload] = Slot(
-            lambda: self._slice_began(upload), lambda: self._queue.rested(upload)
+            lambda size: self._queue.slice_began(upload, size, now=monotonic_s()),
+            lambda: self._queue.rested(upload, now=monotonic_s()),
         )
         self._grant()
         try:
@@ -153,9 +154,6 @@ class UploadSlots:
             del self._slots[upload]
             self._queue.remove(upload)
             self._grant()
-
-    def _slice_began(self, upload: Upload) -> None:
-        self._queue.slice_began(upload, now=monotonic_s())
 
     def _grant(self) -> None:
         while (upload := self._queue.next()) is not None:

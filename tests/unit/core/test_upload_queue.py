@@ -71,11 +71,51 @@ def test_who_waits_for_our_own_limit_is_not_slow() -> None:
     running = [*party.fill(1, 1), *party.fill(3, 1, THERE)]
     assert party.ask(2, at=0.0)
     for upload in running:
-        party.queue.slice_began(upload, now=0.0)
-        party.queue.rested(upload)
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=0.0)
+        party.queue.rested(upload, now=0.0)
     assert party.queue.overdue(now=10 * SLOW_SLICE_S) is None
-    party.queue.slice_began(running[1], now=0.0)
+    party.queue.slice_began(running[1], UPLOAD_SLICE_BYTES, now=0.0)
     assert party.queue.overdue(now=10 * SLOW_SLICE_S) is running[1]
+
+
+def waits_for_readers(rate: float, *, limit_s: float) -> bool:
+    """Whether all keep their slots, at this rate, with a wait for our own limit between parts."""
+    party = Party()
+    running = crowd(party)
+    assert party.ask(50)
+    part = UPLOAD_SLICE_BYTES // 20
+    now = 0.0
+    for _ in range(200):
+        for upload in running:
+            party.queue.slice_began(upload, part, now=now)
+        now += part / rate
+        if party.queue.overdue(now=now):
+            return False
+        for upload in running:
+            party.queue.rested(upload, now=now)
+        now += limit_s
+        assert party.queue.overdue(now=now) is None
+    return True
+
+
+def test_a_reader_of_small_parts_is_slow_by_its_bytes_in_the_time_it_had() -> None:
+    # The limit alone lets less through than a slow reader takes.
+    limit_s = UPLOAD_SLICE_BYTES / MIN_SOURCE_BYTES_PER_SECOND
+    assert waits_for_readers(1.1 * MIN_SOURCE_BYTES_PER_SECOND, limit_s=limit_s)
+    assert not waits_for_readers(0.9 * MIN_SOURCE_BYTES_PER_SECOND, limit_s=limit_s)
+    assert not waits_for_readers(0.05 * MIN_SOURCE_BYTES_PER_SECOND, limit_s=0.0)
+
+
+def test_who_was_slow_for_long_and_is_fast_now_keeps_its_slot() -> None:
+    party = Party()
+    running = crowd(party)
+    now = 1000.0
+    for upload in running:
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=0.0)
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=now)
+    assert party.ask(50)
+    assert party.queue.overdue(now=now + SLOW_SLICE_S - 0.01) is None
+    assert party.queue.overdue(now=now + SLOW_SLICE_S) is running[0]
 
 
 def test_a_peer_alone_uses_every_slot_and_one_more_waits() -> None:
@@ -172,10 +212,10 @@ def test_a_peer_without_a_slot_gets_one_that_is_hardly_used() -> None:
     running = crowd(party)
     assert party.ask(50, at=1.0)
     for upload in running:
-        party.queue.slice_began(upload, now=1.0)
-    party.queue.slice_began(running[0], now=1.0)
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=1.0)
+    party.queue.slice_began(running[0], UPLOAD_SLICE_BYTES, now=1.0)
     assert party.queue.overdue(now=1.0 + SLOW_SLICE_S - 0.01) is None
-    party.queue.slice_began(running[1], now=4.0)
+    party.queue.slice_began(running[1], UPLOAD_SLICE_BYTES, now=4.0)
     # Neither the one that has most to lose, nor the one that is fast enough.
     assert party.queue.overdue(now=1.0 + SLOW_SLICE_S) is running[2]
 
@@ -183,7 +223,7 @@ def test_a_peer_without_a_slot_gets_one_that_is_hardly_used() -> None:
 def test_slow_ones_lose_their_slots_one_by_one() -> None:
     party = Party()
     for upload in crowd(party):
-        party.queue.slice_began(upload, now=0.0)
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=0.0)
     assert party.ask(50)
     victim = party.queue.overdue(now=100.0)
     assert victim
@@ -197,7 +237,7 @@ def test_slow_ones_lose_their_slots_one_by_one() -> None:
 def test_a_slow_one_keeps_its_slot_while_nobody_has_fewer() -> None:
     party = Party()
     for upload in crowd(party):
-        party.queue.slice_began(upload, now=0.0)
+        party.queue.slice_began(upload, UPLOAD_SLICE_BYTES, now=0.0)
     assert party.ask(3)
     assert party.queue.overdue(now=100.0) is None
 

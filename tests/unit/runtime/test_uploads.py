@@ -145,7 +145,7 @@ async def test_a_reader_that_takes_a_slice_too_slowly_is_cut_off(
 
     async def send_to_nobody() -> None:
         async with slots.slot(caller(1), asked()) as slot:
-            slot.keep()
+            slot.keep(1)
             await asyncio.Event().wait()
 
     with pytest.raises(Stalled):
@@ -159,7 +159,7 @@ async def test_a_reader_that_takes_each_slice_in_time_may_go_on(
     slots = UploadSlots()
     async with slots.slot(caller(1), asked()) as slot:
         for _ in range(6):
-            slot.keep()
+            slot.keep(1)
             await asyncio.sleep(0.05)
 
 
@@ -229,7 +229,7 @@ async def test_no_time_counts_while_the_holder_waits_for_our_own_limit(
     async def dawdle_after_a_rest() -> None:
         async with slots.slot(caller(1), asked()) as slot:
             slot.rest()
-            slot.keep()
+            slot.keep(1)
             await asyncio.Event().wait()
 
     with pytest.raises(Stalled):
@@ -237,7 +237,7 @@ async def test_no_time_counts_while_the_holder_waits_for_our_own_limit(
 
 
 async def test_a_slot_is_taken_back_from_a_holder_that_waits_for_our_own_limit() -> None:
-    slot = uploads.Slot(lambda: None, lambda: None)
+    slot = uploads.Slot(lambda _: None, lambda: None)
 
     async def wait_for_the_limit() -> None:
         async with slot.limit:
@@ -252,14 +252,14 @@ async def test_a_slot_is_taken_back_from_a_holder_that_waits_for_our_own_limit()
 
 
 async def test_a_slice_that_begins_meanwhile_keeps_no_slot_that_is_taken_back() -> None:
-    slot = uploads.Slot(lambda: None, lambda: None)
+    slot = uploads.Slot(lambda _: None, lambda: None)
 
     async def send_on() -> None:
         async with slot.limit:
             slot.begin()
             slot.take_back()
             # Word of a thread, which was on its way.
-            slot.keep()
+            slot.keep(1)
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
@@ -286,7 +286,7 @@ async def test_more_slots_are_given_at_once_to_those_who_wait() -> None:
 
 
 async def test_a_slot_may_be_taken_back_before_its_holder_began() -> None:
-    slot = uploads.Slot(lambda: None, lambda: None)
+    slot = uploads.Slot(lambda _: None, lambda: None)
     slot.take_back()
     slot.take_back()
 
@@ -297,5 +297,5 @@ async def test_a_slot_may_be_taken_back_before_its_holder_began() -> None:
 
     with pytest.raises(TimeoutError):
         await hold_it()
-    slot.keep()
+    slot.keep(1)
     assert slot.is_taken_back
