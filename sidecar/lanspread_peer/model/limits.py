@@ -130,6 +130,9 @@ MAX_BULK_CONNECTIONS = 64
 # One address leaves half for the others; of those that have proved nothing, all addresses together.
 MAX_BULK_CONNECTIONS_PER_ADDRESS = 32
 MAX_UNAUTHENTICATED_BULK_CONNECTIONS = 32
+# Peers to which the way by TLS is kept, those that were asked last: many more than one asks within
+# BULK_IDLE_TIMEOUT_S, at some KiB each.
+MAX_BULK_ROUTES = 256
 # A new one costs two signatures and some round trips, and a download pauses shorter than that.
 BULK_IDLE_TIMEOUT_S = 30.0
 # What one peer may have us dial it: a download opens four connections, and another one for each

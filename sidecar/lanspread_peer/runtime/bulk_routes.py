@@ -2,7 +2,8 @@
 
 A peer is dialled at its bulk port. One that cannot be reached there is asked to dial back. When
 neither brings a byte, it is asked by messages for a while, which is told, and then all is tried
-anew.
+anew. As soon as another peer is asked, nothing is kept of those that are gone, and of the rest at
+most MAX_BULK_ROUTES.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from functools import partial
 from lanspread_peer.model import errors
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import PeerId
+from lanspread_peer.model.limits import MAX_BULK_ROUTES
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.dial_back import DialBacks
@@ -81,20 +83,25 @@ class BulkRoutes:
         self._dial_backs = dial_backs
         self._said_by = said_by
         self._emit = emit
+        # Those that were used last come last.
         self._routes: dict[PeerId, _Route] = {}
 
     async def way_to(self, peer_id: PeerId) -> Way | None:
         """The way to ask this peer now; None when it is to be asked by messages."""
-        said = self._said_by(peer_id)
-        address = said.bulk_address if said is not None else None
-        route = self._routes.get(peer_id)
+        address = self._address_of(peer_id)
+        route = self._routes.pop(peer_id, None)
+        outdated: list[_Route] = []
         if route is not None and route.address != address:
-            del self._routes[peer_id]
-            await route.direct.peer.close()
-            await route.back.peer.close()
+            outdated.append(route)
+            route = None
         if address is None:
+            await _close(outdated)
             return None
-        route = self._routes.setdefault(peer_id, self._new_route(peer_id, address))
+        if route is None:
+            outdated += self._take_unused()
+            route = self._new_route(peer_id, address)
+        self._routes[peer_id] = route
+        await _close(outdated)
         return None if monotonic_s() < route.rests_until else route.way
 
     def works(self, peer_id: PeerId) -> bool:
@@ -119,7 +126,25 @@ class BulkRoutes:
         detail = f"{peer_id} at {route.address}: {why}; its chunks come by QUIC"
         self._emit(Warned("BULK_UNREACHABLE", detail))
 
+    def _address_of(self, peer_id: PeerId) -> Address | None:
+        said = self._said_by(peer_id)
+        return said.bulk_address if said is not None else None
+
+    def _take_unused(self) -> list[_Route]:
+        """Those of peers that are gone, and the oldest where there is no place for one more."""
+        unused = [peer_id for peer_id in self._routes if self._said_by(peer_id) is None]
+        routes = [self._routes.pop(peer_id) for peer_id in unused]
+        while len(self._routes) >= MAX_BULK_ROUTES:
+            routes.append(self._routes.pop(next(iter(self._routes))))
+        return routes
+
     def _new_route(self, peer_id: PeerId, address: Address) -> _Route:
         direct = self._client.peer(address, peer_id)
         back = self._client.peer_by(peer_id, partial(self._dial_backs.line_from, peer_id))
         return _Route(address, Way(direct, _REACHED_WITHIN_S), Way(back, _DIALLED_BACK_WITHIN_S))
+
+
+async def _close(routes: list[_Route]) -> None:
+    for route in routes:
+        await route.direct.peer.close()
+        await route.back.peer.close()

@@ -9,6 +9,7 @@ import pytest
 from lanspread_peer.model.errors import ConnectionLost, Stalled
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.model.limits import MAX_BULK_ROUTES
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime import bulk_routes
 from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
@@ -37,10 +38,13 @@ class Surroundings:
         self.features = frozenset({str(Feature.DIAL_BACK)})
         self.bulk_port = 26789
         self.now = 100.0
+        self.gone: set[PeerId] = set()
         self.events: list[Event] = []
         self.routes = BulkRoutes(client, DialBacks(self._said), self._said, self.events.append)
 
-    def _said(self, _peer: PeerId) -> Proven:
+    def _said(self, peer: PeerId) -> Proven | None:
+        if peer in self.gone:
+            return None
         connection = cast(Connection, _Link())
         return Proven(connection, False, INSTANCE, "x", "", None, self.features, self.bulk_port)
 
@@ -106,6 +110,44 @@ async def test_another_port_is_tried_at_once_and_none_is_no_way(around: Surround
     assert await around.way() is not None
     around.bulk_port = 0
     assert await around.way() is None
+
+
+def is_closed(way: Way | None) -> bool:
+    """Whether nothing is asked this way any more."""
+    assert way is not None
+    return way.peer._is_closed
+
+
+async def test_the_routes_asked_last_are_kept_and_the_others_closed(
+    around: Surroundings,
+) -> None:
+    others = [peer_id(2 + number) for number in range(MAX_BULK_ROUTES - 1)]
+    kept = await around.way()
+    oldest = await around.routes.way_to(others[0])
+    for other in others[1:]:
+        await around.routes.way_to(other)
+    assert await around.way() is kept
+    await around.routes.way_to(peer_id(1000))
+    assert await around.way() is kept
+    assert not is_closed(kept)
+    assert is_closed(oldest)
+    assert len(around.routes._routes) == MAX_BULK_ROUTES
+
+
+async def test_of_peers_that_are_gone_nothing_is_kept(around: Surroundings) -> None:
+    way = await around.way()
+    around.gone.add(PEER)
+    assert await around.routes.way_to(peer_id(2))
+    assert is_closed(way)
+    assert set(around.routes._routes) == {peer_id(2)}
+
+
+async def test_a_peer_is_made_once_for_each_way(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = await around.way()
+    monkeypatch.setattr(TlsClient, "peer_by", None)
+    assert await around.way() is way
 
 
 async def test_a_way_that_brings_nothing_is_given_up() -> None:
