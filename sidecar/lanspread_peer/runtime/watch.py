@@ -2,12 +2,14 @@
 
 The games are watched, each with all that is in it, and never our own folder beside them: a download
 writes there all the time, and the system tells of each write. Which games there are is looked up
-now and then.
+now and then. Folders that cannot be watched are left to the rescan: those that we may not read, and
+those whose name is no UTF-8.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -29,6 +31,7 @@ async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
     Raises StorageError when it cannot be watched, or is not there in the beginning.
     """
     try:
+        str(root).encode()
         games = await run_in_thread(_games_in, root)
         is_news = False
         while True:
@@ -41,12 +44,15 @@ async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
                     if await run_in_thread(_games_now_in, root) != games:
                         break
             games, is_news = await run_in_thread(_games_now_in, root), True
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:
         raise StorageError(f"cannot watch {root}: {error}", path=str(root)) from error
 
 
 async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool, None]:
-    """Whether something changed in these, now and then; ends when one of them is gone."""
+    """Whether something changed in these, now and then.
+
+    Ends when one of them is gone, or when the change of a name was told that is no UTF-8.
+    """
     watch = awatch(
         *games,
         watch_filter=_Relevant(root),
@@ -54,14 +60,24 @@ async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool
         rust_timeout=_LOOK_MS,
         yield_on_timeout=True,
         recursive=True,
+        ignore_permission_denied=True,
     )
     async with aclosing(watch) as bursts:
-        with suppress(FileNotFoundError):
+        try:
             async for changes in bursts:
                 yield bool(changes)
                 # What has its name afterwards is another folder, which nobody watches.
                 if any(kind is Change.deleted and path in games for kind, path in changes):
                     return
+        except FileNotFoundError:
+            return
+        except ExceptionGroup as errors:
+            # Out of the watching thread; the errors of a watch that cannot begin come alone.
+            if errors.split(RuntimeError)[1] is not None:
+                raise
+    # To begin anew takes a walk through all games, so not at once for each of many.
+    await asyncio.sleep(_LOOK_MS / 1000)
+    yield True
 
 
 def _games_now_in(root: Path) -> frozenset[str]:
@@ -77,8 +93,18 @@ def _games_in(root: Path) -> frozenset[str]:
         return frozenset(
             entry.path
             for entry in entries
-            if entry.name != OWN_FOLDER and entry.is_dir(follow_symlinks=False)
+            if entry.name != OWN_FOLDER
+            and _is_utf8(entry.name)
+            and entry.is_dir(follow_symlinks=False)
         )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Relevant:

@@ -1,17 +1,23 @@
 """Watching the game folder: what a game writes while it is played wakes nobody up."""
 
 import asyncio
+import os
 import shutil
-from collections.abc import AsyncGenerator, Callable
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from watchfiles import Change
 
 from lanspread_peer.model.errors import StorageError
 from lanspread_peer.runtime.watch import _games_in, _Relevant, wait_for_changes
+
+NOT_ROOT = 65534
+NOT_UTF8 = os.fsdecode(b"\xfc")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,56 @@ async def test_our_own_folder_is_not_watched(tmp_path: Path) -> None:
     (tmp_path / "aoe2").mkdir()
     (tmp_path / "file").touch()
     assert _games_in(tmp_path) == {str(tmp_path / "aoe2")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+async def test_names_that_are_not_utf8_keep_nothing_else_from_being_watched(tmp_path: Path) -> None:
+    game = tmp_path / "aoe2"
+    game.mkdir()
+    (tmp_path / NOT_UTF8).mkdir()
+    async with aclosing(wait_for_changes(tmp_path)) as changes:
+        await noticed(changes, (game / "file").touch)
+        await noticed(changes, (game / NOT_UTF8).touch)
+        for _ in range(3):
+            await noticed(changes, (game / "file").touch)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+async def test_a_root_that_is_not_utf8_cannot_be_watched(tmp_path: Path) -> None:
+    (tmp_path / NOT_UTF8).mkdir()
+    with pytest.raises(StorageError):
+        await anext(wait_for_changes(tmp_path / NOT_UTF8))
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder of somebody to whom permissions apply, which root is not."""
+    with TemporaryDirectory() as name:
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(name, NOT_ROOT, -1)
+            os.seteuid(NOT_ROOT)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such permissions there")
+async def test_folders_that_may_not_be_read_keep_no_other_from_being_watched(
+    own_folder: Path,
+) -> None:
+    games, guarded = [own_folder / "aoe2", own_folder / "zoo"], own_folder / "lost+found"
+    for folder in (*games, guarded):
+        folder.mkdir()
+    guarded.chmod(0)
+    try:
+        async with aclosing(wait_for_changes(own_folder)) as changes:
+            for game in (*games, *games):
+                await noticed(changes, (game / "file").touch)
+    finally:
+        guarded.chmod(0o700)
 
 
 async def noticed(changes: AsyncGenerator[None, None], change: Callable[[], object]) -> None:
