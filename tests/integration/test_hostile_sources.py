@@ -35,6 +35,7 @@ from support.party import (
     start_download,
     until,
     wait_done,
+    wait_sources,
 )
 from support.storage_folders import snapshot
 
@@ -238,6 +239,22 @@ async def test_what_no_source_gives_in_any_way_is_named(party: Party) -> None:
     events = party.events(downloader).of_download(status.id)
     assert events == ["DownloadBegan", "DownloadWaiting", "DownloadFailedEvent"]
     assert all(len(source.asked(messages.GetGameFileData)) <= 3 for source in sources)
+
+
+async def test_whole_files_are_asked_of_those_only_that_have_the_whole_game(party: Party) -> None:
+    files = {"version.ini": b"20240229"}
+    source, partial = await party.hostile({AOE2: files}), await party.hostile()
+    content_id = partial.download_in_part(AOE2, files, held=1).content_id
+    for peer in (source, partial):
+        for kind in (FETCH, messages.GetChunks, messages.GetGameFileData):
+            peer.answers[kind] = resetting(6)
+    downloader = await party.start("downloader", peers=(source, partial), patience_s=0.5)
+    await wait_sources(downloader, 1)
+    await until(lambda: downloader._peers.partial_sources(content_id))
+    assert (await download(downloader)).state is DownloadState.FAILED
+    assert partial.asked(FETCH)
+    assert source.asked(messages.GetGameFileData)
+    assert not partial.asked(messages.GetGameFileData)
 
 
 async def test_a_cut_request_is_cut_at_the_source_at_once(party: Party) -> None:

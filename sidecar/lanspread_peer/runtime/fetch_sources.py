@@ -86,6 +86,10 @@ class FetchSources:
                 came.append(peer)
         return gone, came
 
+    def has_all(self, peer: PeerId) -> bool:
+        """Whether a source offers the whole game, and so gives whole files too."""
+        return peer in self._connections and peer not in self._holds
+
     def refused(self, peer: PeerId) -> None:
         """A source does not have what it offers."""
         self._partial.refused(peer)

@@ -1,6 +1,7 @@
 """The last resort for chunks that failed everywhere: the whole file in one request.
 
-One source at a time for a file, the one that was asked for it least, MAX_RETRY_COUNT times each.
+One source at a time for a file, the one that was asked for it least, MAX_RETRY_COUNT times each;
+only those that have the whole game know such a request.
 """
 
 import asyncio
@@ -70,7 +71,7 @@ class WholeFiles:
             self._running.pop(path).task.cancel()
 
     def _next_for(self, path: SafeRelPath) -> PeerId | None:
-        sources = self._planner.admitted_sources
+        sources = filter(self._sources.has_all, self._planner.admitted_sources)
         peer = min(sources, key=lambda peer: self._tries[peer, path], default=None)
         return peer if peer and self._tries[peer, path] < MAX_RETRY_COUNT else None
 
