@@ -24,6 +24,7 @@ from lanspread_peer.runtime.carrier import Carrier, Target
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.fetch_sources import FetchSources
+from lanspread_peer.runtime.partial_sources import Followed
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.tasks import TaskSet
 
@@ -110,25 +111,28 @@ class FetchRequests:
     async def _request(self, asked: Assignment) -> None:
         reports = _Reports(asked, self, self._planner, self._network)
         storage_error: errors.StorageError | None = None
+        followed = self._sources.followed(asked.peer)
         try:
             connection = self._sources.connection(asked.peer)
             await self._network.carrier.fetch(connection, self._target, asked, reports)
         except errors.StorageError as error:
             storage_error = error
         except errors.LanspreadError as error:
-            self._failed(asked, error)
+            self._failed(asked, error, followed)
         finally:
             self._download.wasted(max(0, reports.unverified_bytes))
             self._running.pop(asked.id, None)
         self._on_end(storage_error)
 
-    def _failed(self, asked: Assignment, error: errors.LanspreadError) -> None:
+    def _failed(
+        self, asked: Assignment, error: errors.LanspreadError, followed: Followed | None
+    ) -> None:
         if isinstance(error, errors.IntegrityError):
             self.lied(asked.peer, error)
-        if isinstance(error, errors.NotFoundByPeer):
-            self._sources.refused(asked.peer)
-        retry_s = error.retry_ms / 1000 if isinstance(error, errors.Busy) else 0.0
         now = monotonic_s()
+        if isinstance(error, errors.NotFoundByPeer) and followed is not None:
+            self._sources.refused(followed, now=now)
+        retry_s = error.retry_ms / 1000 if isinstance(error, errors.Busy) else 0.0
         self.cut(self._planner.failed(asked, failure_of(error), now=now, retry_s=retry_s))
 
 

@@ -9,7 +9,7 @@ from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.planner import Planner
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import ContentId, GameKey, PeerId
-from lanspread_peer.runtime.partial_sources import PartialSources
+from lanspread_peer.runtime.partial_sources import Followed, PartialSources
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire.messages import Feature
@@ -90,9 +90,13 @@ class FetchSources:
         """Whether a source offers the whole game, and so gives whole files too."""
         return peer in self._connections and peer not in self._holds
 
-    def refused(self, peer: PeerId) -> None:
-        """A source does not have what it offers."""
-        self._partial.refused(peer)
+    def followed(self, peer: PeerId) -> Followed | None:
+        """As it tells now what it holds, for `refused`; None for one that has all."""
+        return self._partial.followed(peer)
+
+    def refused(self, followed: Followed, *, now: float) -> None:
+        """A source does not have what it told it holds."""
+        self._partial.refused(followed, now=now)
 
     async def close(self) -> None:
         """Hear nothing more of any."""
@@ -100,6 +104,7 @@ class FetchSources:
 
     def begin_anew(self, *, now: float) -> list[PeerId]:
         """All that are here go and come again, with all their tries; who they are."""
+        self._partial.begin_anew()
         for peer in self._connections:
             self._planner.remove_source(peer, now=now)
             self._add(peer, now)

@@ -1,14 +1,15 @@
 """The peers that download the same content as one download of ours, and what they tell they hold.
 
 Each is followed on its connection by one request, whose answer goes on as long as it has news. One
-that tells nonsense, or refuses too often what it told it holds, is no source of this download any
-more; one whose answer just ends is asked again after a while.
+that tells nonsense is no source of this download any more. One that refuses too often what it tells
+it holds rests, each time longer, until it downloads the content no more: an honest one refuses what
+was asked just before it paused. One whose answer just ends is asked again after a while.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
@@ -29,13 +30,17 @@ _log = structlog.get_logger(__name__)
 
 # What is over may go on on another connection, or be offered as a whole, soon after.
 _ASK_AGAIN_S = 2.0
+# Who keeps telling of what it refuses costs a few requests so often, in the end.
+_LONGEST_REST_S = 128.0
 
 
-class _Followed:
+class Followed:
     """One peer on one connection; `held` is None until it told, and when that counts no more."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, peer: PeerId, connection: Connection) -> None:
+        self.peer = peer
         self.connection = connection
+        self.refusals = 0
         self.task: asyncio.Task[None] | None = None
         self.held: ChunkSet | None = None
         self.ended_at: float | None = None
@@ -48,6 +53,14 @@ class _Followed:
         """Hear no more of it."""
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """One that refused what it told of; so long, and until then."""
+
+    seconds: float
+    until: float
 
 
 class PartialSources:
@@ -69,13 +82,13 @@ class PartialSources:
         self._on_news = on_news
         self._on_change = on_change
         self._tasks = TaskSet()
-        self._followed: dict[PeerId, _Followed] = {}
+        self._followed: dict[PeerId, Followed] = {}
         self._dropped: set[PeerId] = set()
-        self._refusals: Counter[PeerId] = Counter()
+        self._rests: dict[PeerId, _Rest] = {}
 
     def update(self, whole: frozenset[PeerId], *, now: float) -> dict[PeerId, ChunkSet]:
         """Follow those that are there now, but for those that have all; what each told it holds."""
-        wanted = self._wanted(whole)
+        wanted = self._wanted(whole, now)
         for peer, followed in list(self._followed.items()):
             if wanted.get(peer) is not followed.connection or followed.is_due(now):
                 self._followed.pop(peer).end()
@@ -88,57 +101,87 @@ class PartialSources:
             if followed.held is not None
         }
 
-    def refused(self, peer: PeerId) -> None:
-        """It does not have what it told it holds."""
-        if peer not in self._followed:
+    def followed(self, peer: PeerId) -> Followed | None:
+        """As it is followed now, for `refused`; None for one that is not."""
+        return self._followed.get(peer)
+
+    def refused(self, followed: Followed, *, now: float) -> None:
+        """It does not have what it told it holds, and was asked for while it was followed so."""
+        if self._followed.get(followed.peer) is not followed:
             return
-        self._refusals[peer] += 1
-        if self._refusals[peer] >= MAX_RETRY_COUNT:
-            self._drop(peer, "it lacks chunks that it told of")
+        if followed.ended_at is not None:
+            # It stopped meanwhile, which is no lie.
+            followed.held = None
+            self._on_change()
+            return
+        followed.refusals += 1
+        if followed.refusals >= MAX_RETRY_COUNT:
+            self._let_rest(followed.peer, now)
+
+    def begin_anew(self) -> None:
+        """What anybody refused so far is forgotten."""
+        self._rests.clear()
+        for followed in self._followed.values():
+            followed.refusals = 0
 
     async def close(self) -> None:
         """Follow nobody any more."""
         await self._tasks.close()
 
-    def _wanted(self, whole: frozenset[PeerId]) -> dict[PeerId, Connection]:
+    def _wanted(self, whole: frozenset[PeerId], now: float) -> dict[PeerId, Connection]:
+        there = self._peers.partial_sources(self._content_id)
+        self._rests = {peer: rest for peer, rest in self._rests.items() if peer in there}
         wanted = {}
-        for peer in sorted(self._peers.partial_sources(self._content_id) - whole - self._dropped):
+        for peer in sorted(there - whole - self._dropped):
+            rest = self._rests.get(peer)
             said = self._links.current(peer)
-            if said is not None and Feature.AVAILABILITY in said.features:
+            if said is None or Feature.AVAILABILITY not in said.features:
+                continue
+            if rest is None or now >= rest.until:
                 wanted[peer] = said.connection
         return wanted
 
     def _follow(self, peer: PeerId, connection: Connection) -> None:
-        followed = self._followed[peer] = _Followed(connection)
-        followed.task = self._tasks.spawn(f"follow {peer}", self._read(peer, followed))
+        followed = self._followed[peer] = Followed(peer, connection)
+        followed.task = self._tasks.spawn(f"follow {peer}", self._read(followed))
 
-    async def _read(self, peer: PeerId, followed: _Followed) -> None:
+    async def _read(self, followed: Followed) -> None:
         reader = AvailabilityReader(self._chunk_count)
         request = GetAvailability(self._content_id)
         try:
             async with aclosing(pieces_of(followed.connection, request)) as pieces:
                 async for piece in pieces:
                     for chunks in reader.add(piece):
-                        self._take(peer, followed, chunks)
+                        self._take(followed, chunks)
         except errors.PeerProtocolError as error:
             followed.connection.offended(error.message)
-            self._drop(peer, error.message)
+            self._drop(followed.peer, error.message)
         except errors.LanspreadError:
             followed.held = None
         followed.ended_at = monotonic_s()
         self._on_change()
 
-    def _take(self, peer: PeerId, followed: _Followed, chunks: ChunkSet) -> None:
+    def _take(self, followed: Followed, chunks: ChunkSet) -> None:
         if followed.held is None:
             followed.held = chunks
             self._on_change()
         else:
             followed.held |= chunks
-            self._on_news(peer, chunks)
+            self._on_news(followed.peer, chunks)
 
     def _drop(self, peer: PeerId, detail: str) -> None:
         _log.warning("partial source dropped", peer=peer, detail=detail)
         self._dropped.add(peer)
+        self._leave(peer)
+
+    def _let_rest(self, peer: PeerId, now: float) -> None:
+        before = self._rests.get(peer)
+        seconds = min(before.seconds * 2, _LONGEST_REST_S) if before else _ASK_AGAIN_S
+        self._rests[peer] = _Rest(seconds, now + seconds)
+        _log.info("partial source rests", peer=peer, seconds=seconds)
+        self._leave(peer)
+
+    def _leave(self, peer: PeerId) -> None:
         if followed := self._followed.pop(peer, None):
             followed.end()
         self._on_change()

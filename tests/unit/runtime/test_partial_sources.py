@@ -1,5 +1,7 @@
 """Whom one download follows: downloaders of the same content, as many as the limit."""
 
+import asyncio
+import itertools
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,7 +11,7 @@ from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.errors import ConnectionLost
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_FOLLOWED_PEERS, MAX_RETRY_COUNT
-from lanspread_peer.runtime.partial_sources import PartialSources
+from lanspread_peer.runtime.partial_sources import Followed, PartialSources
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire.availability import encode_held
@@ -21,15 +23,18 @@ NOBODY = frozenset[PeerId]()
 
 
 class Answer:
-    """A stream that tells of one chunk and then of nothing."""
+    """A stream that tells of one chunk, then of nothing, or of nothing more for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends: bool) -> None:
         self.pieces = [encode_held(1, 4)]
+        self.ends = ends
 
     async def send(self, data: bytes, *, end: bool = False) -> None:
         """The request."""
 
     async def receive(self) -> bytes:
+        if not self.pieces and not self.ends:
+            await asyncio.Event().wait()
         return self.pieces.pop() if self.pieces else b""
 
     def reset(self, code: int) -> None:
@@ -41,6 +46,7 @@ class Links:
 
     def __init__(self) -> None:
         self.streams = 0
+        self.answers_end = True
         self.is_down = False
 
     def current(self, _peer: PeerId) -> SimpleNamespace:
@@ -50,7 +56,7 @@ class Links:
         self.streams += 1
         if self.is_down:
             raise ConnectionLost("down")
-        return cast(Stream, Answer())
+        return cast(Stream, Answer(ends=self.answers_end))
 
 
 def make(count: int) -> tuple[PartialSources, Links, PeerDb]:
@@ -87,16 +93,88 @@ async def test_who_has_all_is_not_followed() -> None:
     await sources.close()
 
 
-async def test_who_refuses_what_it_told_of_is_dropped_after_so_many_times() -> None:
+async def telling(sources: PartialSources, number: int = 0) -> Followed:
+    """One that has told what it holds, and may tell more."""
+    await until(lambda: (followed := sources.followed(peer_id(number))) and followed.held)
+    followed = sources.followed(peer_id(number))
+    assert followed is not None
+    return followed
+
+
+def refuse(sources: PartialSources, followed: Followed, *, now: float) -> None:
+    """As often as makes it rest."""
+    for _ in range(MAX_RETRY_COUNT):
+        sources.refused(followed, now=now)
+
+
+async def test_who_refuses_what_it_goes_on_telling_of_rests_longer_and_longer() -> None:
+    sources, links, _ = make(1)
+    links.answers_end = False
+    asked_at = []
+    for now in range(1000):
+        sources.update(NOBODY, now=now)
+        if sources.followed(peer_id(0)) is None:
+            continue
+        asked_at.append(now)
+        followed = await telling(sources)
+        for _ in range(MAX_RETRY_COUNT - 1):
+            sources.refused(followed, now=now)
+        assert sources.update(NOBODY, now=now) == {peer_id(0): 1}
+        refuse(sources, followed, now=now)
+        assert sources.update(NOBODY, now=now) == {}
+        sources.refused(followed, now=now)
+    rests = [after - before for before, after in itertools.pairwise(asked_at)]
+    assert rests[:7] == [2, 4, 8, 16, 32, 64, 128]
+    assert set(rests[7:]) == {128}
+    await sources.close()
+
+
+async def test_who_paused_with_many_requests_out_is_a_source_again_at_once() -> None:
+    sources, links, peers = make(1)
+    links.answers_end = False
+    for number in range(3):
+        sources.update(NOBODY, now=number)
+        refuse(sources, await telling(sources), now=number)
+        peers.library_replaced(peer_id(0), f"paused {number}", [], [])
+        assert sources.update(NOBODY, now=number) == {}
+        peers.library_replaced(peer_id(0), f"goes on {number}", [], [summary()])
+    sources.update(NOBODY, now=3.0)
+    await telling(sources)
+    assert sources.update(NOBODY, now=3.0) == {peer_id(0): 1}
+    await sources.close()
+
+
+async def test_what_is_refused_after_the_answer_ended_is_no_lie() -> None:
     sources, links, _ = make(1)
     sources.update(NOBODY, now=0.0)
     await settled(sources)
-    for _ in range(MAX_RETRY_COUNT):
-        assert sources.update(NOBODY, now=0.0)
-        sources.refused(peer_id(0))
-    sources.refused(peer_id(0))
-    assert sources.update(NOBODY, now=1e9) == {}
+    ended = await telling(sources)
+    refuse(sources, ended, now=0.0)
+    # It holds nothing more, until it is asked again as ever.
+    assert sources.update(NOBODY, now=0.0) == {}
     assert links.streams == 1
+    links.answers_end = False
+    sources.update(NOBODY, now=1e9)
+    await telling(sources)
+    refuse(sources, ended, now=1e9)
+    assert sources.update(NOBODY, now=1e9) == {peer_id(0): 1}
+    await sources.close()
+
+
+async def test_when_all_begins_anew_no_refusal_counts() -> None:
+    sources, links, _ = make(2)
+    links.answers_end = False
+    sources.update(NOBODY, now=0.0)
+    one, two = await telling(sources, 0), await telling(sources, 1)
+    refuse(sources, one, now=0.0)
+    sources.refused(two, now=0.0)
+    sources.begin_anew()
+    sources.update(NOBODY, now=0.0)
+    await telling(sources, 0)
+    for _ in range(MAX_RETRY_COUNT - 1):
+        sources.refused(two, now=0.0)
+    assert sources.update(NOBODY, now=0.0) == {peer_id(0): 1, peer_id(1): 1}
+    await sources.close()
 
 
 async def test_an_answer_that_ended_is_asked_for_again_and_what_it_told_holds_until_then() -> None:
