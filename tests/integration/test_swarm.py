@@ -193,13 +193,13 @@ async def test_an_availability_tells_what_is_here_and_what_comes(party: Party) -
     await stream.send(encode(messages.GetAvailability(content_id)), end=True)
     reader = AvailabilityReader(count)
     while reader.held is None:
-        list(reader.add(await stream.receive()))
+        reader.add(await stream.receive())
     assert reader.held == held(downloader)
     # A second source brings the rest.
     helper = await party.hostile({AOE2: SMALL})
     await downloader.add_peer(address_of(helper))
     while piece := await stream.receive():
-        list(reader.add(piece))
+        reader.add(piece)
     assert reader.held == (1 << count) - 1
     await until(lambda: downloader._library.by_content(content_id))
     assert downloader._partial.find(content_id) is None

@@ -15,8 +15,7 @@ def read_availability(data: bytes) -> None:
     """Read it as it comes."""
     reader = AvailabilityReader(_COUNT)
     for start in range(0, len(data), 7):
-        for _ in reader.add(data[start : start + 7]):
-            pass
+        reader.add(data[start : start + 7])
 
 
 def read_wanted(data: bytes) -> int:

@@ -19,11 +19,11 @@ class TokenBuckets(Generic[_Key]):
         # What was left, and when; who came last is at the end.
         self._left: dict[_Key, tuple[float, float]] = {}
 
-    def take(self, key: _Key, *, now: float) -> bool:
-        """Whether this one may do it now; if so, a token is gone."""
+    def take(self, key: _Key, *, now: float, count: int = 1) -> bool:
+        """Whether this one may do it now; if so, a token is gone, or so many."""
         left = self.available(key, now=now)
-        may = left >= 1.0
-        self._keep(key, left - 1.0 if may else left, now)
+        may = left >= count
+        self._keep(key, left - count if may else left, now)
         return may
 
     def reserve(self, key: _Key, *, now: float) -> float:

@@ -173,6 +173,15 @@ MAX_DOWNLOADING_GAMES = 64
 # A line of an availability after the first, which is a bitmap of all chunks; what does not fit goes
 # on in the next.
 MAX_AVAILABILITY_LINE_BYTES = 4 * KIB
+# What one peer may tell in lines after the first: 16 000 chunks a second, each a range of its own,
+# are more than any disk takes as small files, and reading them takes a thirtieth of a core; the
+# burst is what was sent while nobody here read. Each line, even an empty one, counts as so many
+# bytes more; an honest peer sends fifty of them a second.
+AVAILABILITY_BYTES_PER_SECOND = 128 * KIB
+AVAILABILITY_BURST_BYTES = MIB
+AVAILABILITY_LINE_BYTES = 64
+# Read in parts of so many bytes, each some milliseconds of the event loop.
+AVAILABILITY_PART_BYTES = 8 * KIB
 # Availabilities that one peer may follow here: one for each of its running downloads, and as many
 # that are about to end on a connection that is given up.
 MAX_AVAILABILITIES_PER_PEER = 4

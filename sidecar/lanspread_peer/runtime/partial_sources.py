@@ -15,9 +15,18 @@ import structlog
 
 from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.core.token_buckets import TokenBuckets
 from lanspread_peer.model import errors
 from lanspread_peer.model.ids import ContentId, PeerId
-from lanspread_peer.model.limits import MAX_FOLLOWED_PEERS, MAX_RETRY_COUNT
+from lanspread_peer.model.limits import (
+    AVAILABILITY_BURST_BYTES,
+    AVAILABILITY_BYTES_PER_SECOND,
+    AVAILABILITY_LINE_BYTES,
+    AVAILABILITY_PART_BYTES,
+    MAX_FOLLOWED_PEERS,
+    MAX_KNOWN_PEERS,
+    MAX_RETRY_COUNT,
+)
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.requests import pieces_of
@@ -85,6 +94,11 @@ class PartialSources:
         self._followed: dict[PeerId, Followed] = {}
         self._dropped: set[PeerId] = set()
         self._rests: dict[PeerId, _Rest] = {}
+        self._told = TokenBuckets[PeerId](
+            per_second=AVAILABILITY_BYTES_PER_SECOND,
+            burst=AVAILABILITY_BURST_BYTES,
+            max_keys=MAX_KNOWN_PEERS,
+        )
 
     def update(self, whole: frozenset[PeerId], *, now: float) -> dict[PeerId, ChunkSet]:
         """Follow those that are there now, but for those that have all; what each told it holds."""
@@ -151,8 +165,11 @@ class PartialSources:
         try:
             async with aclosing(pieces_of(followed.connection, request)) as pieces:
                 async for piece in pieces:
-                    for chunks in reader.add(piece):
-                        self._take(followed, chunks)
+                    for start in range(0, len(piece), AVAILABILITY_PART_BYTES):
+                        part = piece[start : start + AVAILABILITY_PART_BYTES]
+                        self._take(followed, reader, part)
+                        # Many parts of many peers would hold the loop.
+                        await asyncio.sleep(0)
         except errors.PeerProtocolError as error:
             followed.connection.offended(error.message)
             self._drop(followed.peer, error.message)
@@ -161,13 +178,21 @@ class PartialSources:
         followed.ended_at = monotonic_s()
         self._on_change()
 
-    def _take(self, followed: Followed, chunks: ChunkSet) -> None:
-        if followed.held is None:
-            followed.held = chunks
+    def _take(self, followed: Followed, reader: AvailabilityReader, part: bytes) -> None:
+        if reader.held is not None:
+            self._require_slow(followed.peer, part)
+        new = reader.add(part)
+        if followed.held is None and reader.held is not None:
+            followed.held = reader.held
             self._on_change()
-        else:
-            followed.held |= chunks
-            self._on_news(followed.peer, chunks)
+        elif followed.held is not None and new:
+            followed.held |= new
+            self._on_news(followed.peer, new)
+
+    def _require_slow(self, peer: PeerId, part: bytes) -> None:
+        cost = len(part) + part.count(b"\n") * AVAILABILITY_LINE_BYTES
+        if not self._told.take(peer, now=monotonic_s(), count=cost):
+            raise errors.MalformedMessage("more lines than anybody has news")
 
     def _drop(self, peer: PeerId, detail: str) -> None:
         _log.warning("partial source dropped", peer=peer, detail=detail)

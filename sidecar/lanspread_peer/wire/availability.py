@@ -3,6 +3,9 @@
 The first is a bitmap of the chunks that the peer holds. Each further one has ranges of chunks that
 it holds since: `5-9,12`, rising, and at least one of them was not told before, so that the answer
 is finite whoever gives it. An empty line is a sign of life.
+
+The reader takes many lines at once for the price of one, and so sees only whether as many chunks
+are new as there are lines.
 """
 
 import re
@@ -43,7 +46,7 @@ class AvailabilityReader:
     def __init__(self, count: int) -> None:
         """The content has so many chunks."""
         self._count = count
-        self._rest = bytearray()
+        self._rest = b""
         self._held: int | None = None
 
     @property
@@ -51,54 +54,63 @@ class AvailabilityReader:
         """All chunks told so far; None before the first line."""
         return self._held
 
-    def add(self, piece: bytes) -> Iterator[int]:
-        """What each line that is whole now tells of chunks that were not told before.
+    def add(self, piece: bytes) -> int:
+        """What the lines that are whole now tell of chunks that were not told before.
 
-        Take all of it before the next piece. Raises MalformedMessage; after that, nothing more
-        can be taken.
+        Raises MalformedMessage; after that, nothing more can be taken.
         """
-        self._rest += piece
-        while (end := self._rest.find(b"\n")) >= 0:
-            self._require_short(end)
-            line = bytes(self._rest[:end])
-            del self._rest[: end + 1]
-            if line or self._held is None:
-                yield self._take(line)
-        self._require_short(len(self._rest))
-
-    def _require_short(self, length: int) -> None:
-        most = MAX_AVAILABILITY_LINE_BYTES
-        if length > (bitmap_characters(self._count) if self._held is None else most):
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        first = 0
+        if lines and self._held is None:
+            first = self._held = self._bitmap(lines.pop(0))
+        most = bitmap_characters(self._count) if self._held is None else MAX_AVAILABILITY_LINE_BYTES
+        if max(map(len, lines), default=0) > most or len(self._rest) > most:
             raise MalformedMessage("a line is too long")
+        return first | self._added([line for line in lines if line])
 
-    def _take(self, line: bytes) -> int:
-        if self._held is None:
-            self._held = decode_bitmap(line, self._count)
-            return self._held
-        new = _decode_ranges(line, self._count) & ~self._held
-        if not new:
-            raise MalformedMessage("expected a chunk that was not told before")
+    def _bitmap(self, line: bytes) -> int:
+        if len(line) > bitmap_characters(self._count):
+            raise MalformedMessage("a line is too long")
+        return decode_bitmap(line, self._count)
+
+    def _added(self, lines: list[bytes]) -> int:
+        if not lines or self._held is None:
+            return 0
+        ranges: list[tuple[int, int]] = []
+        for line in lines:
+            ranges += _decode_ranges(line, self._count)
+        new = _union(ranges, self._count) & ~self._held
+        if new.bit_count() < len(lines):
+            raise MalformedMessage("expected a chunk in each line that was not told before")
         self._held |= new
         return new
 
 
-def _decode_ranges(line: bytes, count: int) -> int:
+def _decode_ranges(line: bytes, count: int) -> Iterator[tuple[int, int]]:
+    """The first and the last chunk of each."""
     if not _RANGES.fullmatch(line):
         raise MalformedMessage("expected ranges of chunks")
-    bitmap = bytearray((count + 7) // 8)
     least = 0
     for text in line.split(b","):
         low, _, high = text.partition(b"-")
         first, last = int(low), int(high or low)
         if not least <= first <= last < count:
             raise MalformedMessage(f"expected ranges that rise and end before chunk {count}")
-        _fill(bitmap, first, last + 1)
+        yield first, last
         least = last + 1
+
+
+def _union(ranges: list[tuple[int, int]], count: int) -> int:
+    # Nothing twice, so that all of them cost no more than the bitmap has bytes.
+    bitmap = bytearray((count + 7) // 8)
+    filled = 0
+    for first, last in sorted(ranges):
+        _fill(bitmap, max(first, filled), last + 1)
+        filled = max(filled, last + 1)
     return int.from_bytes(bitmap, "little")
 
 
 def _fill(bitmap: bytearray, first: int, end: int) -> None:
-    # Whole bytes at once, so that a line costs no more than the bitmap has bytes.
     whole, whole_end = -(-first // 8), end // 8
     if whole < whole_end:
         bitmap[whole:whole_end] = b"\xff" * (whole_end - whole)

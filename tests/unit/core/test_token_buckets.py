@@ -20,6 +20,14 @@ def test_a_burst_is_allowed_and_then_the_rate() -> None:
     assert taken(some, 1, now=1000.0) == 3
 
 
+def test_many_tokens_are_taken_at_once_or_none() -> None:
+    some = buckets()
+    assert not some.take(1, now=0.0, count=4)
+    assert some.take(1, now=0.0, count=3)
+    assert not some.take(1, now=0.5, count=2)
+    assert some.take(1, now=1.0, count=2)
+
+
 def test_one_costs_another_nothing() -> None:
     some = buckets()
     assert taken(some, 1, now=0.0) == 3

@@ -21,7 +21,7 @@ COUNT = 1000
 def reader(held: int = 0, count: int = COUNT) -> AvailabilityReader:
     """One that has read its first line."""
     made = AvailabilityReader(count)
-    assert list(made.add(encode_held(held, count))) == [held]
+    assert made.add(encode_held(held, count)) == held
     return made
 
 
@@ -32,8 +32,9 @@ def test_what_is_told_arrives_in_any_pieces(
     lines = encode_held(chunk_set(held), COUNT) + b"".join(encode_added(ranges_of(added)))
     cut = data.draw(st.integers(0, len(lines)))
     taker = AvailabilityReader(COUNT)
-    told = [*taker.add(lines[:cut]), *taker.add(lines[cut:])]
-    assert told == [chunk_set(held), chunk_set(added)]
+    first, then = taker.add(lines[:cut]), taker.add(lines[cut:])
+    assert first | then == chunk_set(held | added)
+    assert not first & then
     assert taker.held == chunk_set(held | added)
 
 
@@ -44,7 +45,7 @@ def test_ranges_of_any_length_are_whole(gaps: list[tuple[int, int]]) -> None:
         ranges.append((at + gap + 1, count))
         at += gap + 1 + count
     [line] = encode_added(ranges)
-    assert list(reader().add(line)) == [set_of_ranges(ranges)]
+    assert reader().add(line) == set_of_ranges(ranges)
 
 
 def test_ranges_are_written_with_both_ends() -> None:
@@ -58,14 +59,13 @@ def test_what_does_not_fit_a_line_goes_on_in_the_next() -> None:
     assert len(lines) > 1
     assert all(len(line) <= MAX_AVAILABILITY_LINE_BYTES for line in lines)
     taker = reader(count=4000)
-    told = list(taker.add(b"".join(lines)))
-    assert len(told) == len(lines)
+    assert taker.add(b"".join(lines)) == set_of_ranges(ranges)
     assert taker.held == set_of_ranges(ranges)
 
 
 def test_a_sign_of_life_tells_nothing() -> None:
     taker = reader(held=0b1)
-    assert list(taker.add(SIGN_OF_LIFE * 3)) == []
+    assert taker.add(SIGN_OF_LIFE * 3) == 0
     assert taker.held == 0b1
 
 
@@ -77,39 +77,67 @@ NONSENSE = "x 1, ,1 1- -1 9-5 5,5 5-9,9 2,1 1000 990-1000 +1 0x1 1--2 12345678".
 @pytest.mark.parametrize("line", [*NONSENSE, b" 1", b"1 ", b"1\r", b"\xd9\xa1"])
 def test_other_lines_are_refused(line: bytes) -> None:
     with pytest.raises(MalformedMessage):
-        list(reader().add(line + b"\n"))
+        reader().add(line + b"\n")
 
 
 @pytest.mark.parametrize("line", [b"\n", b"AAAA\n"])
 def test_a_peer_may_hold_nothing_at_first(line: bytes) -> None:
-    assert list(AvailabilityReader(9).add(line)) == [0]
+    taker = AvailabilityReader(9)
+    assert taker.add(line) == 0
+    assert taker.held == 0
 
 
 def test_ranges_are_no_first_line() -> None:
     with pytest.raises(MalformedMessage):
-        list(AvailabilityReader(9).add(b"1-2\n"))
+        AvailabilityReader(9).add(b"1-2\n")
 
 
 def test_who_tells_nothing_new_is_refused_so_that_the_answer_ends() -> None:
     taker = reader(held=0b111)
     with pytest.raises(MalformedMessage, match="not told before"):
-        list(taker.add(b"0-2\n"))
-    assert list(reader(held=0b111).add(b"0-3\n")) == [0b1000]
+        taker.add(b"0-2\n")
+    assert reader(held=0b111).add(b"0-3\n") == 0b1000
+
+
+@pytest.mark.parametrize("lines", [b"5\n5\n", b"1-9\n2-3\n1-9\n", b"0-3\n4\n4\n2-4\n\n5\n"])
+def test_lines_that_come_at_once_tell_of_as_many_new_chunks_at_least(lines: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="not told before"):
+        reader(held=0b1111111110).add(lines)
+
+
+@given(st.lists(st.tuples(st.integers(0, 999), st.integers(1, 999)), min_size=1, max_size=30))
+def test_lines_that_come_at_once_tell_what_they_tell_one_by_one(
+    ranges: list[tuple[int, int]],
+) -> None:
+    one_by_one = reader()
+    lines = []
+    for first, count in ranges:
+        last = min(first + count, COUNT) - 1
+        wanted = one_by_one.held | set_of_ranges([(first, last - first + 1)])  # type: ignore[operator]
+        if wanted == one_by_one.held:
+            continue
+        lines.append(b"%d-%d\n" % (first, last))
+        one_by_one.add(lines[-1])
+        assert one_by_one.held == wanted
+    assert reader().add(b"".join(lines)) == one_by_one.held
 
 
 def test_a_line_may_be_as_long_as_the_limit_and_no_longer() -> None:
     line = b",".join(b"%07d" % number for number in range(MAX_AVAILABILITY_LINE_BYTES // 8))
     full = line.removesuffix(b"0000511") + b"511,5120"
     assert len(full) == MAX_AVAILABILITY_LINE_BYTES
-    assert list(reader(count=6000).add(full + b"\n"))
+    assert reader(count=6000).add(full + b"\n")
     with pytest.raises(MalformedMessage, match="too long"):
-        list(reader(count=6000).add(full + b"9\n"))
+        reader(count=6000).add(full + b"9\n")
     with pytest.raises(MalformedMessage, match="too long"):
-        list(reader().add(b"1" * (MAX_AVAILABILITY_LINE_BYTES + 1)))
+        reader().add(b"1" * (MAX_AVAILABILITY_LINE_BYTES + 1))
 
 
 def test_a_first_line_longer_than_the_bitmap_is_refused_before_its_end() -> None:
     taker = AvailabilityReader(24)
-    assert list(taker.add(b"AAAA")) == []
+    assert taker.add(b"AAAA") == 0
+    assert taker.held is None
     with pytest.raises(MalformedMessage, match="too long"):
-        list(taker.add(b"A"))
+        taker.add(b"A")
+    with pytest.raises(MalformedMessage, match="too long"):
+        AvailabilityReader(24).add(b"AAAAA\n")
