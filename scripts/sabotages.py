@@ -387,8 +387,8 @@ SABOTAGES = (
     Sabotage(
         "any number of downloaders is followed",
         f"{PACKAGE}/runtime/partial_sources.py",
-        "if peer not in self._followed and len(self._followed) < MAX_FOLLOWED_PEERS:",
-        "if peer not in self._followed:",
+        "in waiting[: MAX_FOLLOWED_PEERS - len(self._followed)]:",
+        "in waiting:",
         (f"{UNIT}/runtime/test_partial_sources.py",),
     ),
     *SABOTAGES_OF_RATES,

@@ -93,7 +93,9 @@ class FetchRequests:
             self._download.wasted(chunk.length)
             return
         self._on_right(chunk)
-        self._download.fetched(chunk.length, now=monotonic_s())
+        now = monotonic_s()
+        self._download.fetched(chunk.length, now=now)
+        self._sources.gave(peer, now=now)
         self._network.liars.gave(peer)
         self._network.peers.served(peer, chunk.length)
 

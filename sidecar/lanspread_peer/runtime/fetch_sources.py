@@ -61,7 +61,9 @@ class FetchSources:
     def update(self, *, now: float) -> tuple[list[PeerId], list[PeerId]]:
         """Look who is there now: the sources that went, and those that came."""
         whole = self._peers.sources(self._key, self._content_id)
-        before, self._holds = self._holds, self._partial.update(whole, now=now)
+        # Who has all is asked without it, and who lied not at all.
+        others = whole | self._planner.dropped_liars | self._known_liars()
+        before, self._holds = self._holds, self._partial.update(others, now=now)
         live = {
             peer: self._links.connection(peer)
             for peer in (*whole, *self._holds)
@@ -90,6 +92,10 @@ class FetchSources:
         """Whether a source offers the whole game, and so gives whole files too."""
         return peer in self._connections and peer not in self._holds
 
+    def gave(self, peer: PeerId, *, now: float) -> None:
+        """A chunk came from a source that was missing and is right."""
+        self._partial.gave(peer, now=now)
+
     def followed(self, peer: PeerId) -> Followed | None:
         """As it tells now what it holds, for `refused`; None for one that has all."""
         return self._partial.followed(peer)
@@ -109,6 +115,10 @@ class FetchSources:
             self._planner.remove_source(peer, now=now)
             self._add(peer, now)
         return list(self._connections)
+
+    def _known_liars(self) -> frozenset[PeerId]:
+        there = self._peers.partial_sources(self._content_id)
+        return frozenset(filter(self._liars.is_dropped, there))
 
     def _add(self, peer: PeerId, now: float) -> None:
         said = self._links.current(peer)

@@ -100,6 +100,7 @@ class Fetching:
             network.links,
             self._news_came,
             self.wake,
+            SystemRandom(),
         )
         self._sources = FetchSources(
             wanted.key,

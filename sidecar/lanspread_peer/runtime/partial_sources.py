@@ -4,12 +4,16 @@ Each is followed on its connection by one request, whose answer goes on as long 
 that tells nonsense is no source of this download any more. One that refuses too often what it tells
 it holds rests, each time longer, until it downloads the content no more: an honest one refuses what
 was asked just before it paused. One whose answer just ends is asked again after a while.
+
+Whom to follow of more than MAX_FOLLOWED_PEERS is chance, so that nobody gets in by a choice of ids,
+and who gives nothing for long makes room for others.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from random import Random
 
 import structlog
 
@@ -41,15 +45,19 @@ _log = structlog.get_logger(__name__)
 _ASK_AGAIN_S = 2.0
 # Who keeps telling of what it refuses costs a few requests so often, in the end.
 _LONGEST_REST_S = 128.0
+# A chunk from any source that is worth its place takes less.
+_USELESS_AFTER_S = 30.0
 
 
 class Followed:
     """One peer on one connection; `held` is None until it told, and when that counts no more."""
 
-    def __init__(self, peer: PeerId, connection: Connection) -> None:
+    def __init__(self, peer: PeerId, connection: Connection, *, now: float) -> None:
         self.peer = peer
         self.connection = connection
         self.refusals = 0
+        # When it gave a chunk, or began.
+        self.useful_at = now
         self.task: asyncio.Task[None] | None = None
         self.held: ChunkSet | None = None
         self.ended_at: float | None = None
@@ -83,6 +91,7 @@ class PartialSources:
         links: PeerLinks,
         on_news: Callable[[PeerId, ChunkSet], None],
         on_change: Callable[[], None],
+        rng: Random,
     ) -> None:
         self._content_id = content_id
         self._chunk_count = chunk_count
@@ -90,6 +99,7 @@ class PartialSources:
         self._links = links
         self._on_news = on_news
         self._on_change = on_change
+        self._rng = rng
         self._tasks = TaskSet()
         self._followed: dict[PeerId, Followed] = {}
         self._dropped: set[PeerId] = set()
@@ -100,15 +110,17 @@ class PartialSources:
             max_keys=MAX_KNOWN_PEERS,
         )
 
-    def update(self, whole: frozenset[PeerId], *, now: float) -> dict[PeerId, ChunkSet]:
-        """Follow those that are there now, but for those that have all; what each told it holds."""
-        wanted = self._wanted(whole, now)
+    def update(self, others: frozenset[PeerId], *, now: float) -> dict[PeerId, ChunkSet]:
+        """Follow those that are there now, but for these others; what each told it holds."""
+        wanted = self._wanted(others, now)
         for peer, followed in list(self._followed.items()):
             if wanted.get(peer) is not followed.connection or followed.is_due(now):
                 self._followed.pop(peer).end()
-        for peer, connection in wanted.items():
-            if peer not in self._followed and len(self._followed) < MAX_FOLLOWED_PEERS:
-                self._follow(peer, connection)
+        waiting = sorted(wanted.keys() - self._followed.keys())
+        self._rng.shuffle(waiting)
+        self._make_room(len(waiting), now)
+        for peer in waiting[: MAX_FOLLOWED_PEERS - len(self._followed)]:
+            self._follow(peer, wanted[peer], now)
         return {
             peer: followed.held
             for peer, followed in self._followed.items()
@@ -118,6 +130,11 @@ class PartialSources:
     def followed(self, peer: PeerId) -> Followed | None:
         """As it is followed now, for `refused`; None for one that is not."""
         return self._followed.get(peer)
+
+    def gave(self, peer: PeerId, *, now: float) -> None:
+        """A chunk came from it that was missing and is right."""
+        if followed := self._followed.get(peer):
+            followed.useful_at = now
 
     def refused(self, followed: Followed, *, now: float) -> None:
         """It does not have what it told it holds, and was asked for while it was followed so."""
@@ -142,11 +159,11 @@ class PartialSources:
         """Follow nobody any more."""
         await self._tasks.close()
 
-    def _wanted(self, whole: frozenset[PeerId], now: float) -> dict[PeerId, Connection]:
+    def _wanted(self, others: frozenset[PeerId], now: float) -> dict[PeerId, Connection]:
         there = self._peers.partial_sources(self._content_id)
         self._rests = {peer: rest for peer, rest in self._rests.items() if peer in there}
         wanted = {}
-        for peer in sorted(there - whole - self._dropped):
+        for peer in there - others - self._dropped:
             rest = self._rests.get(peer)
             said = self._links.current(peer)
             if said is None or Feature.AVAILABILITY not in said.features:
@@ -155,8 +172,19 @@ class PartialSources:
                 wanted[peer] = said.connection
         return wanted
 
-    def _follow(self, peer: PeerId, connection: Connection) -> None:
-        followed = self._followed[peer] = Followed(peer, connection)
+    def _make_room(self, waiting: int, now: float) -> None:
+        useless = [
+            followed
+            for followed in self._followed.values()
+            if now >= followed.useful_at + _USELESS_AFTER_S
+        ]
+        useless.sort(key=lambda followed: followed.useful_at)
+        too_many = len(self._followed) + waiting - MAX_FOLLOWED_PEERS
+        for followed in useless[: max(0, too_many)]:
+            self._followed.pop(followed.peer).end()
+
+    def _follow(self, peer: PeerId, connection: Connection, now: float) -> None:
+        followed = self._followed[peer] = Followed(peer, connection, now=now)
         followed.task = self._tasks.spawn(f"follow {peer}", self._read(followed))
 
     async def _read(self, followed: Followed) -> None:

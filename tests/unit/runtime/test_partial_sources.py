@@ -2,13 +2,18 @@
 
 import asyncio
 import itertools
+from random import Random
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from lanspread_peer.core.assignment import Received
 from lanspread_peer.core.chunk_set import ChunkSet, set_of_run
+from lanspread_peer.core.download import Download
+from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
+from lanspread_peer.core.planner import Planner
 from lanspread_peer.model.errors import ConnectionLost
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
@@ -16,14 +21,22 @@ from lanspread_peer.model.limits import (
     AVAILABILITY_LINE_BYTES,
     AVAILABILITY_PART_BYTES,
     MAX_FOLLOWED_PEERS,
+    MAX_LIES_PER_PEER,
     MAX_RETRY_COUNT,
 )
+from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime import partial_sources
+from lanspread_peer.runtime.carrier import Carrier, Target
+from lanspread_peer.runtime.counters import RunningCounters
+from lanspread_peer.runtime.fetch_requests import FetchRequests, Network
+from lanspread_peer.runtime.fetch_sources import FetchSources
 from lanspread_peer.runtime.partial_sources import Followed, PartialSources
 from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire.availability import SIGN_OF_LIFE, encode_held
 from lanspread_peer.wire.messages import Feature
+from support.manifests import game_manifest
 from support.party import until
 from support.values import content_id, instance_id, peer_id, summary
 
@@ -60,6 +73,9 @@ class Links:
         self.answers_end = True
         self.is_down = False
 
+    def connection(self, _peer: PeerId) -> SimpleNamespace:
+        return SimpleNamespace(address=Address("192.0.2.1", 1), is_closed=False)
+
     def current(self, _peer: PeerId) -> SimpleNamespace:
         return SimpleNamespace(connection=self, features={Feature.AVAILABILITY})
 
@@ -73,7 +89,7 @@ class Links:
         self.offences.append(detail)
 
 
-def make(count: int, chunk_count: int = 4) -> tuple[PartialSources, Links, PeerDb]:
+def make(count: int, chunk_count: int = 4, seed: int = 1) -> tuple[PartialSources, Links, PeerDb]:
     """So many peers that download the content."""
     peers, links = PeerDb(), Links()
     for number in range(count):
@@ -86,6 +102,7 @@ def make(count: int, chunk_count: int = 4) -> tuple[PartialSources, Links, PeerD
         cast(PeerLinks, links),
         lambda _, chunks: links.news.append(chunks),
         lambda: None,
+        Random(seed),
     )
     return made, links, peers
 
@@ -103,6 +120,120 @@ async def test_so_many_are_followed_and_no_more() -> None:
     held = sources.update(NOBODY, now=0.0)
     assert len(held) == MAX_FOLLOWED_PEERS
     assert set(held.values()) == {1}
+
+
+def followed(sources: PartialSources, count: int) -> set[int]:
+    """The numbers of those that are followed."""
+    return {number for number in range(count) if sources.followed(peer_id(number))}
+
+
+async def test_whom_it_follows_is_chance() -> None:
+    count = 2 * MAX_FOLLOWED_PEERS
+    chosen = set[int]()
+    for seed in range(20):
+        sources, _, _ = make(count, seed=seed)
+        sources.update(NOBODY, now=0.0)
+        chosen |= followed(sources, count)
+        await sources.close()
+    assert chosen == set(range(count))
+
+
+async def test_who_gave_nothing_for_long_makes_room_for_one_that_waits() -> None:
+    count = MAX_FOLLOWED_PEERS + 2
+    sources, links, _ = make(count)
+    links.answers_end = False
+    sources.update(NOBODY, now=0.0)
+    first = followed(sources, count)
+    [useful, *useless] = first
+    for now in (10.0, 29.0):
+        sources.gave(peer_id(useful), now=now)
+        sources.update(NOBODY, now=now)
+        assert followed(sources, count) == first
+    sources.update(NOBODY, now=30.0)
+    then = followed(sources, count)
+    assert set(range(count)) - first < then
+    assert len(then & set(useless)) == MAX_FOLLOWED_PEERS - 3
+    assert useful in then
+    await sources.close()
+
+
+async def test_nobody_makes_room_while_nobody_waits() -> None:
+    sources, links, _ = make(MAX_FOLLOWED_PEERS)
+    links.answers_end = False
+    sources.update(NOBODY, now=0.0)
+    first = [sources.followed(peer_id(number)) for number in range(MAX_FOLLOWED_PEERS)]
+    assert all(first)
+    sources.update(NOBODY, now=1e6)
+    assert [sources.followed(peer_id(number)) for number in range(MAX_FOLLOWED_PEERS)] == first
+    await sources.close()
+
+
+def with_planner(
+    partial: PartialSources, links: Links, peers: PeerDb
+) -> tuple[FetchSources, Planner, Liars]:
+    """All sources of a download, and who decides on them."""
+    planner, liars = Planner([(0, 1)], Random(1)), Liars()
+    key = summary().key
+    sources = FetchSources(
+        key, content_id(1), planner, peers, cast(PeerLinks, links), liars, partial
+    )
+    return sources, planner, liars
+
+
+async def test_liars_are_not_followed() -> None:
+    partial, links, peers = make(3)
+    links.answers_end = False
+    sources, planner, liars = with_planner(partial, links, peers)
+    sources.update(now=0.0)
+    for number in range(3):
+        await telling(partial, number)
+    assert len(sources.update(now=0.0)[1]) == 3
+    planner.lied(peer_id(0), now=0.0)
+    for _ in range(MAX_LIES_PER_PEER):
+        liars.lied(peer_id(1), "host")
+    gone, _ = sources.update(now=1.0)
+    assert set(gone) == {peer_id(0), peer_id(1)}
+    assert followed(partial, 3) == {2}
+    assert links.streams == 3
+    await sources.close()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_who_gave_a_chunk_that_was_missing_is_of_use(is_new: bool) -> None:
+    partial, links, peers = make(1)
+    links.answers_end = False
+    sources, planner, liars = with_planner(partial, links, peers)
+    sources.update(now=0.0)
+    one = await telling(partial)
+    network = Network(peers, cast(PeerLinks, links), cast(Carrier, None), RunningCounters(), liars)
+    download = Download(total_bytes=1, patience_s=30.0, now=0.0)
+    download.start(on_disk=0, now=0.0)
+    requests = FetchRequests(
+        cast(Target, None),
+        planner,
+        sources,
+        network,
+        download,
+        TaskSet(),
+        lambda _: None,
+        lambda _: None,
+    )
+    chunk = game_manifest({"version.ini": b"1"}).chunk(0)
+    requests.came(peer_id(0), chunk, Received(is_new, ()))
+    assert (one.useful_at > 0.0) is is_new
+    await sources.close()
+
+
+async def test_strangers_that_give_nothing_do_not_keep_the_only_holder_out() -> None:
+    count = 4 * MAX_FOLLOWED_PEERS
+    sources, links, _ = make(count)
+    links.answers_end = False
+    seen = set[int]()
+    for turn in range(100):
+        sources.update(NOBODY, now=turn * 30.0)
+        seen |= followed(sources, count)
+    assert seen == set(range(count))
+    await sources.close()
 
 
 async def test_who_has_all_is_not_followed() -> None:
