@@ -2,7 +2,8 @@
 
 An offer begins with its download's fetching. When that fails or stops, the offer ends at once, for
 uploads that run too. When it finishes, the offer stays until the library offers the game, so that
-there is no moment in which nobody may have what is here.
+there is no moment in which nobody may have what is here. The next download of the same content
+takes its place before that; whoever follows it hears the end then.
 """
 
 import asyncio
@@ -149,6 +150,8 @@ class PartialOffers:
         """Offer it while the block runs, and, when that ends well, until the library does."""
         old = self._offers.get(offer.content_id)
         if old is not None:
+            # What is being sent of it goes on.
+            old.finish()
             self._remove(old)
         self._offers[offer.content_id] = offer
         self._tell()

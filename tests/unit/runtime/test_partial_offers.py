@@ -14,12 +14,15 @@ from lanspread_peer.core.run_slices import slices_of
 from lanspread_peer.model.errors import NotFoundByPeer
 from lanspread_peer.model.game import GameSummary
 from lanspread_peer.runtime import partial_offers
+from lanspread_peer.runtime.availability_answers import AvailabilityAnswers
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.partial_offers import PartialOffer, PartialOffers
 from lanspread_peer.storage.partial_content import PartialContent
+from lanspread_peer.transport.base import Stream
 from support.party import until
 from support.stagings import chunk_data, manifest_of, new_staging
 from support.storage_folders import make_game_dir
+from support.values import peer_id
 
 FILES = {"a": b"1", "b": b"2", "version.ini": b"3"}
 MANIFEST = manifest_of(FILES)
@@ -37,15 +40,19 @@ class Known:
         return self.game
 
 
-@pytest.fixture
-def offer(tmp_path: Path) -> PartialOffer:
-    """Of a download that has the first chunk of three."""
-    staging = new_staging(make_game_dir(tmp_path / "games", {}), MANIFEST)
+def make_offer(folder: Path) -> PartialOffer:
+    """Of a download that has all three chunks."""
+    staging = new_staging(make_game_dir(folder, {}), MANIFEST)
     for number in range(3):
         staging.write_chunk(MANIFEST.chunk(number), chunk_data(MANIFEST, FILES, number))
     made = PartialOffer(PartialContent(staging, "aoe2", []), staging)
     staging.close()
     return made
+
+
+@pytest.fixture
+def offer(tmp_path: Path) -> PartialOffer:
+    return make_offer(tmp_path / "games")
 
 
 def offers_of(known: Known) -> tuple[PartialOffers, list[int]]:
@@ -156,3 +163,36 @@ async def test_at_the_end_of_the_sidecar_nobody_is_told(offer: PartialOffer) -> 
     offers.close()
     assert told == [1]
     assert offers.find(offer.content_id) is None
+
+
+class Heard:
+    """A follower's stream."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+
+    async def send(self, _data: bytes, *, end: bool = False) -> None:
+        self.is_ended |= end
+
+
+async def test_followers_of_an_offer_that_the_next_download_replaces_hear_its_end(
+    offer: PartialOffer, tmp_path: Path
+) -> None:
+    offers, told = offers_of(Known(offer))
+    answers, heard = AvailabilityAnswers(offers), Heard()
+    slices = offer.slices([*slices_of(MANIFEST.run(0, 1)), *slices_of(MANIFEST.run(1, 1))])
+    with offers.offered(offer):
+        following = asyncio.ensure_future(
+            answers.tell(peer_id(1), cast(Stream, heard), offer.content_id)
+        )
+        await until(lambda: offer._listeners)
+        assert next(slices) == b"1"
+    after = make_offer(tmp_path / "next")
+    with offers.offered(after):
+        await until(following.done)
+        assert offers.find(offer.content_id) is after
+        assert told == [1, 1]
+    assert heard.is_ended
+    # An upload that runs goes on.
+    assert list(slices) == [b"2"]
+    offers.close()
