@@ -37,7 +37,7 @@ class AvailabilityAnswers:
 async def _tell(stream: Stream, offer: PartialOffer) -> None:
     with offer.followed() as follower:
         await stream.send(encode_held(follower.join(), offer.manifest.totals.chunks))
-        while not offer.is_over:
+        while not follower.is_over:
             news = await follower.wait_news(AVAILABILITY_HEARTBEAT_S)
             for line in encode_added(news) if news else (SIGN_OF_LIFE,):
                 await stream.send(line)

@@ -53,7 +53,7 @@ class PartialOffer:
     @property
     def held(self) -> ChunkSet:
         """The chunks that others may hear of."""
-        return self._news.held
+        return self._news.held & ~self.content.lost
 
     def slices(self, slices: Iterable[Iterable[FileRange]]) -> Iterator[bytes]:
         """See Offer."""
@@ -99,17 +99,26 @@ class Follower:
     def __init__(self, offer: PartialOffer, news: ChunkNews) -> None:
         self._offer = offer
         self._news = news
+        self._lost = offer.content.lost
         self.woken = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is told nothing more; what was lost since can be told by joining again only.
+
+        Of that a thread hears first, which wakes nobody.
+        """
+        return self._offer.is_over or self._lost != self._offer.content.lost
 
     def join(self) -> ChunkSet:
         """What there is already."""
-        return self._news.join(self, now=monotonic_s())
+        return self._news.join(self, now=monotonic_s()) & ~self._lost
 
     async def wait_news(self, at_most_s: float) -> Sequence[tuple[int, int]]:
         """The ranges added since the last time; none when there are none for so long, or ever."""
         now = monotonic_s()
         deadline = now + at_most_s
-        while not self._offer.is_over:
+        while not self.is_over:
             self.woken.clear()
             now = monotonic_s()
             due_at = self._news.due_at(self)

@@ -2,14 +2,16 @@
 
 A staged chunk is given only while the staging says that it is verified. Files that the download
 leaves where they are, and those that a publish has just moved, lie in the game folder where anybody
-may change them, so each of their chunks is hashed again before any of it is given.
+may change them, so each of their chunks is hashed again before any of it is given. A file of which
+that fails once is given no more: whoever changed a part of it may be about to change the rest.
 """
 
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from lanspread_peer.core.chunk_set import ChunkSet, chunk_set, contains
+from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, chunk_set, contains
 from lanspread_peer.core.run_slices import FileRange
 from lanspread_peer.model.errors import NotFoundByPeer, Stale, StorageError
 from lanspread_peer.model.manifest import Chunk, Manifest, chunk_hash
@@ -33,6 +35,8 @@ class PartialContent:
         self.game_dir: GameDir = staging.game_dir
         self._staging = staging
         self._folder = folder
+        self._lost = NO_CHUNKS
+        self._lock = threading.Lock()
         # The disk may spell a name in another way; such a file is not worth the search.
         there = [path for path in kept if beneath.stat(self.game_dir.root, self.path_of(path))]
         self._kept = chunk_set(
@@ -42,7 +46,12 @@ class PartialContent:
     @property
     def held(self) -> ChunkSet:
         """The chunks that can be given."""
-        return self._kept | self._staging.verified
+        return (self._kept | self._staging.verified) & ~self._lost
+
+    @property
+    def lost(self) -> ChunkSet:
+        """The chunks of files that were not right any more when they were asked for."""
+        return self._lost
 
     def path_of(self, path: SafeRelPath) -> str:
         """Where a file is, or will be, in the game, below the game folder."""
@@ -51,7 +60,8 @@ class PartialContent:
     def slices(self, slices: Iterable[Iterable[FileRange]]) -> Iterator[bytes]:
         """The bytes of each slice in turn, of chunks that are held.
 
-        Raises NotFoundByPeer for others, Stale when they are not right any more, or StorageError.
+        Raises NotFoundByPeer for others, StorageError, or Stale when they are not right any more,
+        which is so once for each file, as it counts among those that are lost then.
         """
         with _Reading(self) as reading:
             for ranges in slices:
@@ -59,11 +69,18 @@ class PartialContent:
 
     def is_kept(self, chunk: Chunk) -> bool:
         """Whether it lies in the game folder, and not in the staging."""
-        return contains(self._kept, chunk.number)
+        return contains(self._kept, chunk.number) and not contains(self._lost, chunk.number)
 
     def is_staged(self, chunk: Chunk) -> bool:
         """Whether it is verified, and still counts as such."""
-        return contains(self._staging.verified, chunk.number)
+        is_verified = contains(self._staging.verified, chunk.number)
+        return is_verified and not contains(self._lost, chunk.number)
+
+    def lose(self, path: SafeRelPath) -> None:
+        """A file is not what it was."""
+        numbers = chunk_set(chunk.number for chunk in self.manifest.chunks_of(path))
+        with self._lock:
+            self._lost |= numbers
 
     def staged_path_of(self, path: SafeRelPath) -> str:
         """Where a file of the staging is until it is published."""
@@ -92,6 +109,13 @@ class _Reading:
 
     def read(self, part: FileRange) -> bytes:
         """These bytes."""
+        try:
+            return self._read_part(part)
+        except Stale:
+            self._content.lose(part.path)
+            raise
+
+    def _read_part(self, part: FileRange) -> bytes:
         chunks = self._content.manifest.chunks_over(part.path, part.offset, part.length)
         if all(map(self._content.is_kept, chunks)):
             return b"".join(self._part_of(chunk, part) for chunk in chunks)

@@ -13,6 +13,7 @@ from lanspread_peer.core.chunk_set import chunk_set
 from lanspread_peer.core.run_slices import slices_of
 from lanspread_peer.model.errors import NotFoundByPeer
 from lanspread_peer.model.game import GameSummary
+from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.runtime import partial_offers
 from lanspread_peer.runtime.availability_answers import AvailabilityAnswers
 from lanspread_peer.runtime.library import Library
@@ -195,4 +196,30 @@ async def test_followers_of_an_offer_that_the_next_download_replaces_hear_its_en
     assert heard.is_ended
     # An upload that runs goes on.
     assert list(slices) == [b"2"]
+    offers.close()
+
+
+async def test_followers_are_told_anew_when_a_file_was_lost(offer: PartialOffer) -> None:
+    with fresh(offer).followed() as follower:
+        offer.add(0)
+        offer.add(1)
+        assert follower.join() == 0b11
+        offer.content.lose(SafeRelPath("a"))
+        assert follower.is_over
+        assert await follower.wait_news(LONG_S) == ()
+    assert offer.held == 0b10
+    with offer.followed() as follower:
+        assert follower.join() == 0b10
+        assert not follower.is_over
+    offers, _ = offers_of(Known(offer))
+    answers, heard = AvailabilityAnswers(offers), Heard()
+    with offers.offered(offer):
+        following = asyncio.ensure_future(
+            answers.tell(peer_id(1), cast(Stream, heard), offer.content_id)
+        )
+        await until(lambda: offer._listeners)
+        offer.content.lose(SafeRelPath("b"))
+        offer.add(2)
+        await until(following.done)
+    assert heard.is_ended
     offers.close()

@@ -10,7 +10,9 @@ from lanspread_peer.core.chunk_set import chunk_set
 from lanspread_peer.core.run_slices import FileRange, slices_of
 from lanspread_peer.model.errors import NotFoundByPeer, Stale, StorageError
 from lanspread_peer.model.limits import KIB, MIB
+from lanspread_peer.model.manifest import chunk_hash
 from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.storage import partial_content
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.partial_content import PartialContent
 from lanspread_peer.storage.positional_file import PositionalFile
@@ -143,6 +145,29 @@ def test_kept_files_that_changed_are_not_given(
         given(content, FIRST_KEPT + 1)
 
 
+def test_a_kept_file_that_changed_is_hashed_once_more_and_held_no_more(
+    game_dir: GameDir, staging: Staging, content: PartialContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(staging, 0)
+    (game_dir.root / "aoe2" / KEPT).write_bytes(bytes(len(FILES[KEPT])))
+    hashed: list[int] = []
+
+    def note(data: bytes) -> bytes:
+        hashed.append(len(data))
+        return chunk_hash(data)
+
+    monkeypatch.setattr(partial_content, "chunk_hash", note)
+    with pytest.raises(Stale):
+        given(content, FIRST_KEPT)
+    for number in (FIRST_KEPT, FIRST_KEPT + 1):
+        with pytest.raises(NotFoundByPeer):
+            given(content, number)
+    assert len(hashed) == 1
+    assert content.held == chunk_set([0])
+    assert content.lost == chunk_set([FIRST_KEPT, FIRST_KEPT + 1])
+    assert given(content, 0) == right(0)
+
+
 def test_what_a_publish_has_moved_is_found_in_the_game_and_hashed(
     game_dir: GameDir, staging: Staging, content: PartialContent
 ) -> None:
@@ -153,6 +178,8 @@ def test_what_a_publish_has_moved_is_found_in_the_game_and_hashed(
     assert given(content, 0, 5) == right(0, 5)
     path.write_bytes(bytes(len(FILES["big.eti"])))
     with pytest.raises(Stale):
+        given(content, 4)
+    with pytest.raises(NotFoundByPeer):
         given(content, 4)
 
 
