@@ -8,9 +8,10 @@ import pytest
 from lanspread_peer.core.chunk_set import ChunkSet
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState, DownloadStatus
-from lanspread_peer.model.ids import DownloadId
+from lanspread_peer.model.ids import DownloadId, PeerId
 from lanspread_peer.model.limits import MAX_AVAILABILITIES_PER_PEER, MIB
 from lanspread_peer.runtime import partial_sources
+from lanspread_peer.runtime.partial_sources import PartialSources
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
@@ -280,20 +281,52 @@ async def test_a_lying_partial_source_is_dropped_and_the_result_is_right(
     assert next((s.bytes for s in status.sources if s.peer_id == liar.peer_id), 0) == 0
 
 
-NONSENSE = [b"", b"*\n", b"A" * 100_000, b"\n9999999\n", b"\n5\n5\n"]
+NONSENSE = [b"*\n", b"A" * 100_000, b"\n9999999\n", b"\n5\n5\n", b"\n" * 100_000]
+LOOKS = 3
 
 
 @pytest.mark.parametrize("text", NONSENSE)
-async def test_who_tells_nonsense_of_its_chunks_is_no_source(party: Party, text: bytes) -> None:
-    async def tell(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
-        await stream.send(text, end=True)
+async def test_who_tells_nonsense_of_its_chunks_is_no_source(
+    party: Party, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that each look at who is there would ask it again.
+    monkeypatch.setattr(partial_sources, "_ASK_AGAIN_S", 0.0)
+    looks = 0
+    look = PartialSources.update
 
-    downloader, liar, download_id = await with_partial(
-        party, lambda liar: liar.answers.update({messages.GetAvailability: tell})
-    )
-    [status] = await wait_all([downloader], [download_id])
-    assert_all_right(party, [status])
-    assert len(liar.asked(messages.GetAvailability)) >= 1
+    def counted(
+        sources: PartialSources, others: frozenset[PeerId], *, now: float
+    ) -> dict[PeerId, ChunkSet]:
+        nonlocal looks
+        looks += has_told.is_set() and not sources._tasks._tasks
+        return look(sources, others, now=now)
+
+    monkeypatch.setattr(PartialSources, "update", counted)
+    has_told = asyncio.Event()
+
+    async def tell(_peer: HostilePeer, stream: Stream, _request: Message) -> None:
+        try:
+            await stream.send(text, end=True)
+        finally:
+            has_told.set()
+
+    async def later(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        await until(lambda: looks >= LOOKS)
+        await altered(lambda data: data)(peer, stream, request)
+
+    source, liar = await party.hostile({AOE2: SMALL}), await party.hostile()
+    liar.download_in_part(AOE2, SMALL, held=1)
+    liar.answers[messages.GetAvailability] = tell
+    source.answers[messages.GetGameFileChunk] = later
+    downloader = await party.downloader(source)
+    await downloader.add_peer(address_of(liar))
+    content_id = source.offers[AOE2].content_id
+    await until(lambda: downloader._peers.partial_sources(content_id))
+    status = await wait_done(downloader, await start_download(downloader))
+    assert status.state is DownloadState.FINISHED
+    assert len(liar.asked(messages.GetAvailability)) == 1
+    assert not liar.asked(messages.GetGameFileChunk)
+    assert not liar.asked(messages.GetChunks)
 
 
 async def test_partial_sources_alone_are_waited_for_and_then_given_up(party: Party) -> None:

@@ -1,31 +1,21 @@
 """Whom one download follows: downloaders of the same content, as many as the limit."""
 
-import asyncio
 import itertools
 from random import Random
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from lanspread_peer.core.assignment import Received
-from lanspread_peer.core.chunk_set import ChunkSet, set_of_run
 from lanspread_peer.core.download import Download
 from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.core.planner import Planner
-from lanspread_peer.model.errors import ConnectionLost
-from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
-    AVAILABILITY_BURST_BYTES,
-    AVAILABILITY_LINE_BYTES,
-    AVAILABILITY_PART_BYTES,
     MAX_FOLLOWED_PEERS,
     MAX_LIES_PER_PEER,
     MAX_RETRY_COUNT,
 )
-from lanspread_peer.model.peer import Address
-from lanspread_peer.runtime import partial_sources
 from lanspread_peer.runtime.carrier import Carrier, Target
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.fetch_requests import FetchRequests, Network
@@ -33,83 +23,9 @@ from lanspread_peer.runtime.fetch_sources import FetchSources
 from lanspread_peer.runtime.partial_sources import Followed, PartialSources
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.tasks import TaskSet
-from lanspread_peer.transport.base import Stream
-from lanspread_peer.wire.availability import SIGN_OF_LIFE, encode_held
-from lanspread_peer.wire.messages import Feature
 from support.manifests import game_manifest
-from support.party import until
-from support.values import content_id, instance_id, peer_id, summary
-
-NOBODY = frozenset[PeerId]()
-
-
-class Answer:
-    """A stream that tells of one chunk, then of nothing, or of nothing more for ever."""
-
-    def __init__(self, lines: bytes, *, ends: bool) -> None:
-        self.pieces = [lines] if lines else []
-        self.ends = ends
-
-    async def send(self, data: bytes, *, end: bool = False) -> None:
-        """The request."""
-
-    async def receive(self) -> bytes:
-        if not self.pieces and not self.ends:
-            await asyncio.Event().wait()
-        return self.pieces.pop() if self.pieces else b""
-
-    def reset(self, code: int) -> None:
-        """The end."""
-
-
-class Links:
-    """A connection to everybody, counted."""
-
-    def __init__(self) -> None:
-        self.streams = 0
-        self.offences: list[str] = []
-        self.news: list[ChunkSet] = []
-        self.lines = encode_held(1, 4)
-        self.answers_end = True
-        self.is_down = False
-
-    def connection(self, _peer: PeerId) -> SimpleNamespace:
-        return SimpleNamespace(address=Address("192.0.2.1", 1), is_closed=False)
-
-    def current(self, _peer: PeerId) -> SimpleNamespace:
-        return SimpleNamespace(connection=self, features={Feature.AVAILABILITY})
-
-    def open_stream(self) -> Stream:
-        self.streams += 1
-        if self.is_down:
-            raise ConnectionLost("down")
-        return cast(Stream, Answer(self.lines, ends=self.answers_end))
-
-    def offended(self, detail: str) -> None:
-        self.offences.append(detail)
-
-
-def make(count: int, chunk_count: int = 4, seed: int = 1) -> tuple[PartialSources, Links, PeerDb]:
-    """So many peers that download the content."""
-    peers, links = PeerDb(), Links()
-    for number in range(count):
-        peers.connected(peer_id(number), instance_id(number), "", None, now=0.0)
-        peers.library_replaced(peer_id(number), "d", [], [summary()])
-    made = PartialSources(
-        content_id(1),
-        chunk_count,
-        peers,
-        cast(PeerLinks, links),
-        lambda _, chunks: links.news.append(chunks),
-        lambda: None,
-        Random(seed),
-    )
-    return made, links, peers
-
-
-async def settled(sources: PartialSources) -> None:
-    """All answers are read."""
-    await until(lambda: not sources._tasks._tasks)
+from support.partial_sources import NOBODY, Links, make, settled, telling
+from support.values import content_id, peer_id, summary
 
 
 async def test_so_many_are_followed_and_no_more() -> None:
@@ -243,14 +159,6 @@ async def test_who_has_all_is_not_followed() -> None:
     await sources.close()
 
 
-async def telling(sources: PartialSources, number: int = 0) -> Followed:
-    """One that has told what it holds, and may tell more."""
-    await until(lambda: (followed := sources.followed(peer_id(number))) and followed.held)
-    followed = sources.followed(peer_id(number))
-    assert followed is not None
-    return followed
-
-
 def refuse(sources: PartialSources, followed: Followed, *, now: float) -> None:
     """As often as makes it rest."""
     for _ in range(MAX_RETRY_COUNT):
@@ -347,52 +255,3 @@ async def test_what_was_told_counts_no_more_when_the_connection_broke(is_down: b
     sources.update(NOBODY, now=0.0)
     await settled(sources)
     assert bool(sources.update(NOBODY, now=0.0)) is not is_down
-
-
-@pytest.mark.parametrize("too_many", [0, 1])
-async def test_so_many_lines_may_come_at_once_and_no_more(
-    too_many: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(partial_sources, "monotonic_s", lambda: 0.0)
-    sources, links, _ = make(1)
-    first = encode_held(1, 4).ljust(AVAILABILITY_PART_BYTES, SIGN_OF_LIFE)
-    most = AVAILABILITY_BURST_BYTES // (1 + AVAILABILITY_LINE_BYTES)
-    # The last one may wait in a part with others, which are taken or refused together.
-    links.lines = first + SIGN_OF_LIFE * (most + too_many)
-    sources.update(NOBODY, now=0.0)
-    await settled(sources)
-    assert len(links.offences) == too_many
-    assert bool(sources.update(NOBODY, now=0.0)) is not bool(too_many)
-    # What it told before does not make it a source again, however long the download takes.
-    sources.update(NOBODY, now=1e9)
-    await settled(sources)
-    assert links.streams == 2 - too_many
-
-
-async def test_who_begins_anew_has_not_so_many_lines_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partial_sources, "monotonic_s", lambda: 0.0)
-    sources, links, _ = make(1)
-    half = AVAILABILITY_BURST_BYTES // (1 + AVAILABILITY_LINE_BYTES) * 2 // 3
-    links.lines = encode_held(1, 4).ljust(AVAILABILITY_PART_BYTES, SIGN_OF_LIFE)
-    links.lines += SIGN_OF_LIFE * half
-    for now in (0.0, 10.0):
-        assert not links.offences
-        sources.update(NOBODY, now=now)
-        await settled(sources)
-    assert len(links.offences) == 1
-
-
-async def test_lines_of_one_piece_are_told_together_and_others_have_their_turn_between() -> None:
-    count = 20_000
-    sources, links, _ = make(1, count)
-    lines = b"".join(b"%d\n" % number for number in range(count - 1, count - 10_001, -1))
-    links.lines = encode_held(0, count) + lines
-    sources.update(NOBODY, now=0.0)
-    turns = 0
-    while sources._tasks._tasks:
-        await asyncio.sleep(0)
-        turns += 1
-    parts = -(-len(links.lines) // AVAILABILITY_PART_BYTES)
-    assert turns >= parts
-    assert 0 < len(links.news) <= parts
-    assert sources.update(NOBODY, now=0.0) == {peer_id(0): set_of_run(count - 10_000, 10_000)}
