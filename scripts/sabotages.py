@@ -6,6 +6,7 @@ moves a guard takes its sabotage along. `tests` are those that promise to notice
 
 from sabotage_entry import PACKAGE, UNIT, Sabotage
 from sabotages_of_rates import SABOTAGES_OF_RATES
+from sabotages_of_swarms import SABOTAGES_OF_SWARMS
 from sabotages_of_tls import SABOTAGES_OF_TLS
 
 SABOTAGES = (
@@ -384,13 +385,7 @@ SABOTAGES = (
         "            if False:\n                raise",
         (f"{UNIT}/runtime/test_partial_offers.py",),
     ),
-    Sabotage(
-        "any number of downloaders is followed",
-        f"{PACKAGE}/runtime/partial_sources.py",
-        "in waiting[: MAX_FOLLOWED_PEERS - len(self._followed)]:",
-        "in waiting:",
-        (f"{UNIT}/runtime/test_partial_sources.py",),
-    ),
     *SABOTAGES_OF_RATES,
+    *SABOTAGES_OF_SWARMS,
     *SABOTAGES_OF_TLS,
 )
