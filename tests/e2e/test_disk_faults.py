@@ -30,6 +30,8 @@ from support.mounts import (
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 96
+# Four seconds of it, so that the disk refuses in the middle and not after the end.
+BYTES_PER_SECOND = MEGABYTES * 2**20 // 4
 # What may be under way when the disk says no: all that one source is asked for at a time.
 IN_FLIGHT_BYTES = 4 * MAX_RUN_BYTES
 
@@ -46,6 +48,8 @@ class Update:
 
     def start(self) -> str:
         self.carol.wait_for_sources(self.new.name, 1)
+        with self.alice.client() as client:
+            client.update_settings(upload_bytes_per_second=BYTES_PER_SECOND)
         with self.carol.client() as client:
             [variant] = client.get_game(self.new.name).game.variants
             download = client.download_game_files(self.new.name, content_id=variant.content_id)
@@ -61,7 +65,9 @@ class Update:
         assert (self.old / "local" / "savegame").read_text() == "never shared"
 
     def resume(self, download_id: str) -> None:
-        """It finishes, and no verified chunk came twice."""
+        """It finishes, at full speed, and no verified chunk came twice."""
+        with self.alice.client() as client:
+            client.update_settings(upload_bytes_per_second=None)
         with self.carol.client() as client:
             client.resume_download(download_id)
         finished = self._wait_for(download_id, DOWNLOAD_STATE_FINISHED)
