@@ -26,14 +26,15 @@ _INSTALLED_FOLDER = "local"
 
 
 async def wait_for_changes(root: Path) -> AsyncGenerator[None, None]:
-    """Yields after each burst of changes that may matter, or when the folder goes or comes back.
+    """Yields when it has begun, as nobody saw what came before that; then after each burst of
+    changes that may matter, and when the folder goes or comes back.
 
     Raises StorageError when it cannot be watched, or is not there in the beginning.
     """
     try:
         str(root).encode()
         games = await run_in_thread(_games_in, root)
-        is_news = False
+        is_news = True
         while True:
             async with aclosing(_changes_of(root, games)) as looks:
                 async for has_changed in looks:

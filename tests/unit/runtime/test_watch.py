@@ -40,6 +40,7 @@ def test_only_what_may_change_a_game_matters(path: str, matters: bool) -> None:
 async def test_a_new_game_is_noticed_and_what_comes_into_it(tmp_path: Path) -> None:
     names = count()
     async with aclosing(wait_for_changes(tmp_path)) as changes:
+        await anext(changes)
         await noticed(changes, lambda: (tmp_path / f"game{next(names)}").mkdir())
         await noticed(changes, (tmp_path / "game0" / "file").touch)
 
@@ -48,6 +49,7 @@ async def test_a_game_that_was_removed_and_made_again_is_watched(tmp_path: Path)
     game = tmp_path / "aoe2"
     game.mkdir()
     async with aclosing(wait_for_changes(tmp_path)) as changes:
+        await anext(changes)
         await noticed(changes, (game / "file").touch)
         shutil.rmtree(game)
         game.mkdir()
@@ -60,6 +62,7 @@ async def test_a_root_that_goes_and_comes_back_is_watched_again(tmp_path: Path) 
     root = tmp_path / "games"
     (root / "aoe2").mkdir(parents=True)
     async with aclosing(wait_for_changes(root)) as changes:
+        await anext(changes)
         await noticed(changes, (root / "aoe2" / "file").touch)
         root.rename(tmp_path / "away")
         async with asyncio.timeout(20):
@@ -82,6 +85,7 @@ async def test_names_that_are_not_utf8_keep_nothing_else_from_being_watched(tmp_
     game.mkdir()
     (tmp_path / NOT_UTF8).mkdir()
     async with aclosing(wait_for_changes(tmp_path)) as changes:
+        await anext(changes)
         await noticed(changes, (game / "file").touch)
         await noticed(changes, (game / NOT_UTF8).touch)
         for _ in range(3):
