@@ -4,11 +4,11 @@ import asyncio
 import socket
 import sys
 
-from lanspread_peer.model.errors import CannotBind
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.address_families import ANY_PORT, open_on_one_port
 from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.udp_segments import SocketAddress
-from lanspread_peer.transport.udp_socket import NO_FAMILY, address_of
+from lanspread_peer.transport.udp_socket import address_of
 
 # A room full of downloaders connects at once, and the loop takes them within milliseconds.
 _BACKLOG = 64
@@ -22,15 +22,7 @@ def open_listening(bind: str, port: int) -> list[socket.socket]:
     `bind` is an IP address, or empty for all interfaces; when the port is taken, any free one will
     do. Raises CannotBind.
     """
-    failure: OSError | None = None
-    # With port 0 the second family may find the port of the first taken; another is as good.
-    for wanted in (port, *[0] * 8):
-        try:
-            return _open_families(bind, wanted)
-        except OSError as error:
-            failure = error
-    shown = Address(bind or "*", port)
-    raise CannotBind(f"cannot listen on {shown} by TCP: {failure}", address=str(shown))
+    return open_on_one_port(bind, (port, *ANY_PORT), _open_one, _port_of)
 
 
 async def accept(listening: socket.socket) -> tuple[socket.socket, Address]:
@@ -58,22 +50,8 @@ async def _wait_readable(listening: socket.socket) -> None:
         loop.remove_reader(listening)
 
 
-def _open_families(bind: str, port: int) -> list[socket.socket]:
-    if bind:
-        return [_open_one(socket.AF_INET6 if ":" in bind else socket.AF_INET, bind, port)]
-    opened: list[socket.socket] = []
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            opened.append(_open_one(family, "", opened[0].getsockname()[1] if opened else port))
-        except OSError as error:
-            if error.errno in NO_FAMILY:
-                continue
-            for other in opened:
-                other.close()
-            raise
-    if not opened:
-        raise OSError("this machine has neither IPv4 nor IPv6")
-    return opened
+def _port_of(listening: socket.socket) -> int:
+    return int(listening.getsockname()[1])
 
 
 def _open_one(family: int, host: str, port: int) -> socket.socket:

@@ -6,16 +6,16 @@ slows down for it. Errors that a vanished peer causes are nobody's here and are 
 """
 
 import asyncio
-import errno
 import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
-from lanspread_peer.model.errors import CannotBind, ConnectionLost
+from lanspread_peer.model.errors import ConnectionLost
 from lanspread_peer.model.limits import KIB, MIB
 from lanspread_peer.model.peer import Address, is_link_local_v6
+from lanspread_peer.transport.address_families import ANY_PORT, open_on_one_port
 from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.udp_segments import (
     DatagramReceiver,
@@ -39,8 +39,6 @@ _QUEUE_DATAGRAMS = 256
 # linux/in.h and linux/in6.h; the socket module does not name them.
 _IP_MTU = 14
 _IPV6_MTU = 24
-# What a system without IPv6, or without an address of it, says.
-NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _IP_UDP_HEADER_BYTES: dict[int, int] = {socket.AF_INET: 20 + 8, socket.AF_INET6: 40 + 8}
 
 # RFC 9000 section 14: what every path carries. Ethernet's 1500 bytes less the headers of IPv6 and
@@ -170,12 +168,14 @@ def open_sockets(bind: str, port: int | None, default_port: int) -> list[UdpSock
     `bind` is an IP address, or empty for all interfaces; `port` None means the default port, else
     any free one. Raises CannotBind.
     """
-    if port is not None:
-        return _open_on(bind, port)
-    try:
-        return _open_on(bind, default_port)
-    except CannotBind:
-        return _open_on(bind, 0)
+    match port:
+        case None:
+            ports: tuple[int, ...] = (default_port, *ANY_PORT)
+        case 0:
+            ports = ANY_PORT
+        case _:
+            ports = (port,)
+    return open_on_one_port(bind, ports, UdpSocket, lambda opened: opened.port)
 
 
 def address_of(address: SocketAddress) -> Address:
@@ -202,35 +202,6 @@ def datagram_bytes(family: int, address: SocketAddress) -> int:
     loopback = ip_address(address[0].partition("%")[0]).is_loopback
     limit = _LOOPBACK_DATAGRAM_BYTES if loopback else _ETHERNET_DATAGRAM_BYTES
     return max(_ANY_PATH_DATAGRAM_BYTES, min(limit, _link_datagram_bytes(family, address)))
-
-
-def _open_on(bind: str, port: int) -> list[UdpSocket]:
-    # With port 0 the second family may find the port of the first taken; another is as good.
-    for _ in range(8 if port == 0 else 1):
-        try:
-            return _open_families(bind, port)
-        except OSError as error:
-            failure = error
-    shown = Address(bind or "*", port)
-    raise CannotBind(f"cannot listen on {shown}: {failure}", address=str(shown)) from failure
-
-
-def _open_families(bind: str, port: int) -> list[UdpSocket]:
-    if bind:
-        return [UdpSocket(socket.AF_INET6 if ":" in bind else socket.AF_INET, bind, port)]
-    opened: list[UdpSocket] = []
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            opened.append(UdpSocket(family, "", opened[0].port if opened else port))
-        except OSError as error:
-            if error.errno in NO_FAMILY:
-                continue
-            for other in opened:
-                other.close()
-            raise
-    if not opened:
-        raise OSError("this machine has neither IPv4 nor IPv6")
-    return opened
 
 
 def _link_datagram_bytes(family: int, address: SocketAddress) -> int:
