@@ -1,38 +1,25 @@
 """The least that Python must do: receive over TLS 1.3, hash, and write. Nothing is planned.
 
-Also the program of both ends: `bare_loop.py serve FILE CERTIFICATE KEY` prints its port, and
-`bare_loop.py get PORT CERTIFICATE TARGET` prints how many seconds the file took.
+Also the program of both ends, see `python_program`.
 """
 
-import contextlib
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import blake3
 
-from bench.peers.certificate import HOST, write_certificate
-from bench.peers.contender import Contender, Fetch, seconds_said_by
-from bench.processes import first_line, running
+from bench.peers.certificate import HOST
+from bench.peers.contender import Contender
+from bench.peers.python_program import serving_by
 
 BUFFER_BYTES = 4 * 2**20
 
 
-@contextlib.contextmanager
-def _serving(file: Path, folder: Path) -> Iterator[Fetch]:
-    certificate, key = write_certificate(folder)
-    log = folder / "log"
-    command = (sys.executable, "-m", __name__)
-    with running([*command, "serve", file, certificate, key], log) as server:
-        port = first_line(server, log)
-        yield lambda target: seconds_said_by([*command, "get", port, certificate, target])
-
-
 BARE_LOOP = Contender(
-    "bare Python loop", "TLS 1.3", "BLAKE3 of every 4 MiB, not compared", _serving
+    "bare Python loop", "TLS 1.3", "BLAKE3 of every 4 MiB, not compared", serving_by(__name__)
 )
 
 

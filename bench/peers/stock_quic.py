@@ -1,14 +1,11 @@
 """aioquic as it comes: its asyncio protocol, one stream, its own settings.
 
-Also the program of both ends: `stock_quic.py serve FILE CERTIFICATE KEY` prints its port, and
-`stock_quic.py get PORT CERTIFICATE TARGET` prints how many seconds the file took.
+Also the program of both ends, see `python_program`.
 """
 
 import asyncio
-import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,27 +14,18 @@ from aioquic.asyncio.client import connect
 from aioquic.asyncio.server import serve as listen
 from aioquic.quic.configuration import QuicConfiguration
 
-from bench.peers.certificate import HOST, write_certificate
-from bench.peers.contender import Contender, Fetch, seconds_said_by
-from bench.processes import first_line, free_port, running
+from bench.peers.certificate import HOST
+from bench.peers.contender import Contender
+from bench.peers.python_program import serving_by
+from bench.processes import free_port
 
 ALPN = ["file"]
 SLICE_BYTES = 256 * 2**10
 
 
-@contextlib.contextmanager
-def _serving(file: Path, folder: Path) -> Iterator[Fetch]:
-    certificate, key = write_certificate(folder)
-    log = folder / "log"
-    command = (sys.executable, "-m", __name__)
-    with running([*command, "serve", file, certificate, key], log) as server:
-        port = first_line(server, log)
-        yield lambda target: seconds_said_by([*command, "get", port, certificate, target])
-
-
 # It holds all that it has yet to send in memory.
 STOCK_QUIC = Contender(
-    "aioquic", "QUIC (TLS 1.3)", "BLAKE3 of the file, not compared", _serving, part=16
+    "aioquic", "QUIC (TLS 1.3)", "BLAKE3 of the file, not compared", serving_by(__name__), part=16
 )
 
 

@@ -82,7 +82,7 @@ async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool
 
 
 def _games_now_in(root: Path) -> frozenset[str]:
-    """None while the root is not there, such as a disk that is not mounted."""
+    """Empty while the root is not there, such as a disk that is not mounted."""
     try:
         return _games_in(root)
     except FileNotFoundError:

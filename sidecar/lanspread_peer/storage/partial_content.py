@@ -8,7 +8,6 @@ that fails once is given no more: whoever changed a part of it may be about to c
 
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from types import TracebackType
 from typing import Self
 
 from lanspread_peer.core.chunk_set import NO_CHUNKS, ChunkSet, chunk_set, contains
@@ -99,12 +98,7 @@ class _Reading:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave()
 
     def read(self, part: FileRange) -> bytes:
