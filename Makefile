@@ -7,8 +7,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN = .venv/bin
 VENV = .venv/.installed
 # What measures the coverage of model, wire and core, and what does not, to run side by side.
-CORE_TESTS = tests/unit/model tests/unit/wire tests/unit/core tests/properties tests/simulation
-OTHER_TESTS = $(filter-out $(CORE_TESTS) tests/unit/__pycache__,$(wildcard tests/unit/*))
+CORE_TESTS = tests/unit/model tests/unit/wire tests/unit/core tests/properties
+OTHER_TESTS = $(filter-out $(CORE_TESTS) tests/unit/__pycache__,$(wildcard tests/unit/*)) \
+	tests/simulation
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
