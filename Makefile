@@ -75,8 +75,9 @@ quick-coverage: $(VENV)
 quick-others: $(VENV)
 	$(BIN)/pytest $(OTHER_TESTS) -m "not slow"
 
+# Two at a time, as most of its tests wait for processes; those of one file never meet.
 test: $(VENV)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # A long form may take many minutes, so only what hangs is cut off.
 test-long: $(VENV)
@@ -86,7 +87,7 @@ sabotage: $(VENV)
 	$(BIN)/python scripts/sabotage.py
 
 test-quick: $(VENV)
-	$(BIN)/pytest -m "not slow and not real_data"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not real_data"
 
 fmt: $(VENV)
 	$(BIN)/ruff format .

@@ -1,5 +1,7 @@
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,18 +51,25 @@ def test_anything_else_is_a_wrong_field(listen: str) -> None:
     assert caught.value.field == "listen"
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """An empty folder whose path leaves room for that of a socket, as `tmp_path` need not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def test_the_default_socket_lies_in_a_private_folder_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
     endpoint = endpoint_of("")
     assert endpoint.own_folder is not None
-    assert endpoint.own_folder.parent == tmp_path
+    assert endpoint.own_folder.parent == short_folder
     assert stat.S_IMODE(endpoint.own_folder.stat().st_mode) == 0o700
     assert endpoint.target == f"unix:{endpoint.socket_path}"
     endpoint.remove()
     endpoint.remove()
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
 
 
 def test_a_runtime_folder_that_is_too_deep_or_missing_is_passed_over(
