@@ -10,14 +10,17 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 import asyncio
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 from platformdirs import user_state_dir
 
 from lanspread_peer import __version__
+from lanspread_peer.control.front_end import FrontEnd
+from lanspread_peer.control.handshake import Handshake, unknown_key
 from lanspread_peer.control.healthcheck import is_serving
 from lanspread_peer.control.process import ExitCode, exit_code_of, serve
 from lanspread_peer.model import errors
@@ -109,7 +112,8 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
     expose_value=False,
     help="A TOML file with defaults for these flags.",
 )
-@click.option("--game-dir", required=True, help="The folder with the games.")
+@click.option("--managed", is_flag=True, help="A front end spawned this; see clients/README.md.")
+@click.option("--game-dir", help="The folder with the games; with --managed, the handshake's.")
 @click.option(
     "--state-dir", default=_STATE_DIR, show_default=True, help="Where key and index are kept."
 )
@@ -120,34 +124,74 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: str |
 @click.option("--peer", multiple=True, metavar="HOST:PORT", help="A peer to connect to.")
 @click.option("--no-mdns", is_flag=True, help="Neither announce nor look for others.")
 @click.option("--patience-s", type=float, hidden=True)
-def serve_command(
+@click.pass_context
+def serve_command(context: click.Context, /, managed: bool, **flags: Any) -> None:
+    """Run the sidecar until it is told to end."""
+    front_end = None
+    try:
+        if managed:
+            front_end = FrontEnd.greet()
+            _take_handshake(context, front_end.handshake, flags)
+        if flags["game_dir"] is None:
+            raise click.MissingParameter(ctx=context, param_hint="--game-dir", param_type="option")
+        settings = _settings(**flags)
+    except errors.LanspreadError as error:
+        _fail(error)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        sys.exit(runner.run(serve(settings, front_end)))
+
+
+def _take_handshake(context: click.Context, handshake: Handshake, flags: dict[str, Any]) -> None:
+    """Put what the front end says in the place of all that is no flag; raises HandshakeRefused."""
+    known = frozenset(_CONFIG_KEYS.keys() - {"game_dir", "state_dir"})
+    for key, value in handshake.settings.items():
+        if key not in known:
+            raise unknown_key(key, known)
+        is_right, expected = _CONFIG_KEYS[key]
+        if not is_right(value):
+            raise errors.HandshakeRefused(f"settings.{key}: expected {expected}", key=key)
+    said = {"game_dir": handshake.game_dir, "state_dir": handshake.state_dir, **handshake.settings}
+    if "mdns" in said:
+        said["no_mdns"] = not said.pop("mdns")
+    chosen = {key: value for key, value in said.items() if not _is_flag(context, key)}
+    try:
+        _settings(**{**flags, **chosen})
+    except errors.InvalidField as error:
+        raise errors.HandshakeRefused(f"settings.{error.message}", key=error.field) from error
+    flags.update(chosen)
+    assert context.parent is not None
+    if handshake.log_level and not _is_flag(context.parent, "log_level"):
+        configure_logs(handshake.log_level)
+
+
+def _is_flag(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _settings(
+    *,
     game_dir: str,
     state_dir: str,
     name: str | None,
     bind: str,
     port: int | None,
     listen: str,
-    peer: tuple[str, ...],
+    peer: Sequence[str],
     no_mdns: bool,
     patience_s: float | None,
-) -> None:
-    """Run the sidecar until it is told to end."""
-    try:
-        settings = Settings(
-            game_dir=str(Path(game_dir).expanduser().absolute()),
-            state_dir=str(Path(state_dir).expanduser().absolute()),
-            name=name,
-            bind=parse_ip(bind, "bind") if bind else "",
-            port=port,
-            listen=listen,
-            peers=peer,
-            mdns=not no_mdns,
-            patience_s=patience_s,
-        )
-    except errors.LanspreadError as error:
-        _fail(error)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        sys.exit(runner.run(serve(settings)))
+) -> Settings:
+    """Settings from the values of the flags; raises InvalidField."""
+    return Settings(
+        game_dir=str(Path(game_dir).expanduser().absolute()),
+        state_dir=str(Path(state_dir).expanduser().absolute()),
+        name=name,
+        bind=parse_ip(bind, "bind") if bind else "",
+        port=port,
+        listen=listen,
+        peers=tuple(peer),
+        mdns=not no_mdns,
+        patience_s=patience_s,
+    )
 
 
 @main.command("index")

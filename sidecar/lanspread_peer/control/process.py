@@ -8,8 +8,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import structlog
 
 from lanspread_peer import __version__
 from lanspread_peer.control.access import new_token
+from lanspread_peer.control.front_end import FrontEnd
+from lanspread_peer.control.handshake import Ready
 from lanspread_peer.control.listen import remove_private_socket
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model import errors
@@ -51,6 +53,8 @@ def exit_code_of(error: errors.LanspreadError) -> ExitCode:
             return ExitCode.ALREADY_RUNNING
         case errors.CannotBind():
             return ExitCode.CANNOT_BIND
+        case errors.HandshakeRefused():
+            return ExitCode.HANDSHAKE
         case errors.GameDirUnusable():
             return ExitCode.GAME_DIR
         case errors.InvalidField():
@@ -59,9 +63,14 @@ def exit_code_of(error: errors.LanspreadError) -> ExitCode:
             return ExitCode.CRASH
 
 
-async def serve(settings: Settings) -> ExitCode:
-    """Run a sidecar until it is told to end; errors of the start become exit codes."""
+async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCode:
+    """Run a sidecar until it is told to end; errors of the start become exit codes.
+
+    With the front end that spawned us, its end is ours.
+    """
     ending = asyncio.Event()
+    if front_end:
+        front_end.watch(_setter_of(ending))
     with _signals(ending):
         try:
             sidecar = await _started(Sidecar.start(settings), ending)
@@ -70,7 +79,7 @@ async def serve(settings: Settings) -> ExitCode:
         if sidecar is None:
             return ExitCode.CLEAN
         try:
-            return await _run(sidecar, settings.listen, ending)
+            return await _run(sidecar, settings.listen, ending, front_end)
         finally:
             await sidecar.close()
 
@@ -97,8 +106,10 @@ async def _first_of(*waits: Awaitable[object]) -> None:
             task.cancel()
 
 
-async def _run(sidecar: Sidecar, listen: str, ending: asyncio.Event) -> ExitCode:
-    token = new_token()
+async def _run(
+    sidecar: Sidecar, listen: str, ending: asyncio.Event, front_end: FrontEnd | None
+) -> ExitCode:
+    token = (front_end and front_end.handshake.token) or new_token()
     try:
         _remove_leftover(sidecar.state_dir)
         server = await ControlServer.start(sidecar, listen, token)
@@ -109,9 +120,13 @@ async def _run(sidecar: Sidecar, listen: str, ending: asyncio.Event) -> ExitCode
             server.set_serving()
             status = sidecar.status()
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
+            if front_end:
+                front_end.tell_ready(_ready(sidecar, server.address, token))
             await _first_of(sidecar.wait_shutdown(), ending.wait())
             _log.info("ending")
             await server.stop(_CALLS_GRACE_S)
+    except errors.HandshakeRefused as error:
+        return _report(error)
     finally:
         await server.stop(0)
     return ExitCode.CLEAN
@@ -140,14 +155,32 @@ def _announced(sidecar: Sidecar, address: str, token: str) -> Iterator[None]:
         runtime_file.remove(sidecar.state_dir, sidecar.instance_id)
 
 
+def _ready(sidecar: Sidecar, address: str, token: str) -> Ready:
+    return Ready(
+        address=address,
+        token=token,
+        pid=os.getpid(),
+        instance_id=sidecar.instance_id,
+        version=__version__,
+    )
+
+
+def _setter_of(ending: asyncio.Event) -> Callable[..., None]:
+    """What sets the event from a signal or another thread, whatever it is called with."""
+    loop = asyncio.get_running_loop()
+
+    def set_it(*_: object) -> None:
+        # Over already: the loop is closed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(ending.set)
+
+    return set_it
+
+
 @contextmanager
 def _signals(ending: asyncio.Event) -> Iterator[None]:
     """SIGINT and SIGTERM ask for the end; Windows has no other way to take them."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(*_: object) -> None:
-        loop.call_soon_threadsafe(ending.set)
-
+    on_signal = _setter_of(ending)
     before = {number: signal.signal(number, on_signal) for number in _ENDING_SIGNALS}
     try:
         yield

@@ -43,6 +43,7 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.GameDirUnusable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AlreadyRunning: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CannotBind: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.HandshakeRefused: grpc.StatusCode.INVALID_ARGUMENT,
     errors.PeerUnreachable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.TooManyBlocked: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResumeTokenExpired: grpc.StatusCode.OUT_OF_RANGE,

@@ -140,6 +140,12 @@ class CannotBind(RequestError):
     reason = "CANNOT_BIND"
 
 
+class HandshakeRefused(RequestError):
+    """The front end that spawned us said what cannot be understood, or nothing in time."""
+
+    reason = "HANDSHAKE_REFUSED"
+
+
 class PeerUnreachable(RequestError):
     """No sidecar answered at an address that a person named."""
 

@@ -266,6 +266,15 @@ MAX_CONTROL_CALLS = 128
 MAX_HEALTH_WATCHERS = 16
 # macOS has room for 104 bytes with the closing NUL, Linux for 108.
 MAX_UNIX_SOCKET_PATH_BYTES = 103
+# The line that a front end writes to the sidecar it spawned: two paths, a token and some settings.
+MAX_HANDSHAKE_BYTES = 64 * KIB
+# A front end writes it at once; one that never does must not leave a process behind.
+HANDSHAKE_TIMEOUT_S = 30.0
+# 256 bits in base64, the densest that is usual; the longest is far below what a header may hold.
+MIN_TOKEN_CHARS = 43
+MAX_TOKEN_CHARS = 256
+# How long the orderly end may take when the front end is gone; then the process ends anyhow.
+ORPHAN_GRACE_S = 1.2
 # gRPC refuses more than 8 KiB of metadata; the message travels twice, once at three times its size.
 MAX_ERROR_TEXT_BYTES = 512
 MAX_ERROR_METADATA = 8

@@ -1,0 +1,56 @@
+"""The front end that spawned this process with `serve --managed`, over stdin and stdout.
+
+One line comes in, one goes out; after that stdout is stderr, for the whole process and whatever
+libraries print, so that a front end that reads on never takes anything else for an answer.
+"""
+
+import os
+from collections.abc import Callable
+
+from lanspread_peer.control.handshake import Handshake, Ready, parse_handshake, ready_line
+from lanspread_peer.control.parent_watch import ParentWatch, StdinReader
+from lanspread_peer.model.errors import HandshakeRefused
+
+_STDOUT, _STDERR = 1, 2
+
+
+class FrontEnd:
+    """Make it with `greet`, once per process and before anything is printed."""
+
+    def __init__(self, handshake: Handshake, watch: ParentWatch, answers: int) -> None:
+        self.handshake = handshake
+        self._watch = watch
+        self._answers = answers
+
+    @classmethod
+    def greet(cls) -> "FrontEnd":
+        """Take stdin and stdout over, and read the handshake; raises HandshakeRefused.
+
+        Waits for the line, for HANDSHAKE_TIMEOUT_S at most.
+        """
+        answers = _take_stdout()
+        stdin = StdinReader()
+        handshake = parse_handshake(stdin.line())
+        return cls(handshake, ParentWatch(stdin.closed, handshake.parent_pid), answers)
+
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Call `on_gone` from another thread once the front end is gone; see ParentWatch."""
+        self._watch.start(on_gone)
+
+    def tell_ready(self, ready: Ready) -> None:
+        """Write the one line; raises HandshakeRefused when nobody is there to read it."""
+        try:
+            with os.fdopen(self._answers, "wb") as file:
+                file.write(ready_line(ready))
+        except OSError as error:
+            raise HandshakeRefused(f"stdout cannot be written: {error.strerror}") from error
+
+
+def _take_stdout() -> int:
+    """A descriptor of our own for what stdout was, and stderr in its place."""
+    try:
+        answers = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
+    except OSError as error:
+        raise HandshakeRefused(f"stdout and stderr must be open: {error.strerror}") from error
+    return answers

@@ -1,0 +1,116 @@
+"""Whether the front end that spawned us still lives: its end of our stdin, and its process.
+
+Both are watched by daemon threads, as no loop can wait for a pipe on every system, and a loop that
+is busy must not keep an orphan alive. Whoever is told that the front end is gone has a short while
+to end in order; then the process ends anyhow, which every state on disk survives.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+
+import psutil
+import structlog
+
+from lanspread_peer.model.errors import HandshakeRefused
+from lanspread_peer.model.limits import (
+    HANDSHAKE_TIMEOUT_S,
+    KIB,
+    MAX_HANDSHAKE_BYTES,
+    ORPHAN_GRACE_S,
+)
+
+_STDIN = 0
+_READ_BYTES = 64 * KIB
+_POLL_S = 0.25
+
+_log = structlog.get_logger(__name__)
+
+
+class StdinReader:
+    """Reads stdin to its end: one line that counts, and nothing else that does."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self._line = b""
+        self._has_line = threading.Event()
+        threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    def line(self) -> bytes:
+        """The first line, without its end; raises HandshakeRefused when none comes in time.
+
+        One that is longer than MAX_HANDSHAKE_BYTES comes cut, and is longer still.
+        """
+        if not self._has_line.wait(HANDSHAKE_TIMEOUT_S):
+            raise HandshakeRefused(f"no line on stdin within {HANDSHAKE_TIMEOUT_S:.0f} s")
+        line, end, _ = self._line.partition(b"\n")
+        if not end and len(line) <= MAX_HANDSHAKE_BYTES:
+            raise HandshakeRefused("stdin closed before a whole line")
+        return line
+
+    def _read(self) -> None:
+        while data := _read_some():
+            if self._has_line.is_set():
+                continue
+            self._line += data
+            if b"\n" in data or len(self._line) > MAX_HANDSHAKE_BYTES:
+                self._has_line.set()
+        self.closed.set()
+        self._has_line.set()
+
+
+class ParentWatch:
+    """Waits for the end of the front end; `start` begins that."""
+
+    def __init__(self, stdin_closed: threading.Event, parent_pid: int | None) -> None:
+        self._stdin_closed = stdin_closed
+        self._parent = None if parent_pid is None else _Parent(parent_pid)
+
+    def start(self, on_gone: Callable[[], None]) -> None:
+        """Call `on_gone` from another thread, once; soon after, the process ends with 0."""
+        threading.Thread(target=self._watch, args=(on_gone,), name="parent", daemon=True).start()
+
+    def _watch(self, on_gone: Callable[[], None]) -> None:
+        poll_s = None if self._parent is None else _POLL_S
+        while not self._is_gone() and not self._stdin_closed.wait(poll_s):
+            pass
+        _log.info("the front end is gone", stdin_closed=self._stdin_closed.is_set())
+        on_gone()
+        threading.Event().wait(ORPHAN_GRACE_S)
+        os._exit(0)
+
+    def _is_gone(self) -> bool:
+        return self._parent is not None and not self._parent.is_alive()
+
+
+class _Parent:
+    """A process by its id and the time it was created, so that an id used again is no parent."""
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._process: psutil.Process | None = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            self._process = None
+        else:
+            # Whoever is younger than we are did not start us.
+            if self._process.create_time() > psutil.Process().create_time():
+                self._process = None
+
+    def is_alive(self) -> bool:
+        if self._process is None or not self._process.is_running():
+            return False
+        try:
+            # A dead one whom nobody waited for still has its id.
+            return self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:
+            return True
+
+
+def _read_some() -> bytes:
+    try:
+        return os.read(_STDIN, _READ_BYTES)
+    except OSError:
+        # A pipe that broke says the same as one that was closed.
+        return b""

@@ -1,0 +1,102 @@
+"""`serve --managed` as front ends use it: the two lines, what they say, and wrong ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanspread_client import SyncClient
+from lanspread_peer import __version__
+from support.managed import ManagedProcess
+
+TOKEN = "given-by-the-front-end-0123456789-0123456789"
+
+
+def test_one_line_in_one_line_out_and_then_nothing(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path).start() as spawned:
+        assert spawned.ready.keys() == {
+            *("lanspread", "address", "token", "pid", "api", "version", "instance_id")
+        }
+        assert (spawned.ready["lanspread"], spawned.ready["api"]) == (1, ["lanspread.peer.v1"])
+        assert (spawned.ready["pid"], spawned.ready["version"]) == (
+            spawned.process.pid,
+            __version__,
+        )
+        with spawned.client() as client:
+            status = client.get_status()
+            assert status.instance_id == spawned.ready["instance_id"]
+            assert Path(status.game_dir) == spawned.games
+            # A command line on the same machine finds it too.
+            with SyncClient.connect(spawned.state) as found:
+                assert found.get_status().instance_id == status.instance_id
+            client.shutdown()
+        assert spawned.read_line() == b""
+        assert spawned.wait() == 0
+        assert not (spawned.state / "runtime.json").exists()
+        assert not Path(spawned.ready["address"].removeprefix("unix:")).parent.exists()
+
+
+def test_the_token_may_be_the_front_ends_own(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path, token=TOKEN).start() as spawned:
+        assert spawned.ready["token"] == TOKEN
+        with spawned.client() as client:
+            client.get_status()
+
+
+def test_it_ends_cleanly_when_stdin_closes(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path).start() as spawned:
+        spawned.close_stdin()
+        assert spawned.wait() == 0
+        assert not (spawned.state / "runtime.json").exists()
+
+
+def test_flags_win_over_the_handshake_and_that_over_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "lanspread.toml"
+    config.write_text('name = "of the file"\npatience_s = 7.0\nport = 1\n')
+    flags = ("--config", str(config), "--name", "of the flag")
+    settings = {"name": "of the handshake", "patience_s": 5}
+    with (
+        ManagedProcess(tmp_path, flags=flags, settings=settings).start() as spawned,
+        spawned.client() as client,
+    ):
+        chosen = client.get_settings()
+        assert (chosen.name, chosen.patience_seconds) == ("of the flag", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"settings": {"colour": "red"}}, "unknown key 'colour'"),
+        ({"settings": {"game_dir": "/x"}}, "unknown key 'game_dir'"),
+        ({"settings": {"port": "0"}}, "port"),
+        ({"settings": {"port": 65536}}, "port"),
+        ({"settings": {"bind": "here"}}, "bind"),
+        ({"token": "short"}, "token"),
+    ],
+)
+def test_a_wrong_handshake_is_exit_5_and_says_what_is_wrong(
+    tmp_path: Path, said: dict[str, Any], told: str
+) -> None:
+    with ManagedProcess(tmp_path, **said) as spawned:
+        spawned.say()
+        assert spawned.wait() == 5
+        assert spawned.read_line() == b""
+        assert spawned.log.startswith("lanspread-peer: HANDSHAKE_REFUSED: ")
+        assert told in spawned.log
+        assert spawned.log.count("\n") == 1
+
+
+def test_no_handshake_at_all_is_exit_5(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path) as spawned:
+        spawned.close_stdin()
+        assert spawned.wait() == 5
+        assert "HANDSHAKE_REFUSED" in spawned.log
+
+
+def test_half_a_line_is_exit_5(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path) as spawned:
+        spawned.say(json.dumps({"game_dir": str(tmp_path)}).encode())
+        spawned.close_stdin()
+        assert spawned.wait() == 5
