@@ -27,6 +27,7 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.peer import parse_ip
 from lanspread_peer.runtime.indexing import IndexLine, index_games
+from lanspread_peer.runtime.log_writer import take_stderr
 from lanspread_peer.runtime.logs import configure_logs
 
 _STATE_DIR = user_state_dir("lanspread-peer", appauthor=False)
@@ -78,6 +79,7 @@ _CONFIG_KEYS = {
 )
 def main(log_level: str) -> None:
     """Share games with the other PCs of a LAN party, and download theirs."""
+    take_stderr()
     configure_logs(log_level)
 
 

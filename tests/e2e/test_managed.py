@@ -1,6 +1,8 @@
 """`serve --managed` as front ends use it: the two lines, what they say, and wrong ones."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from lanspread_client import SyncClient
 from lanspread_peer import __version__
 from support.managed import ManagedProcess
 
+NOISY = (sys.executable, Path(__file__).parents[1] / "support" / "noisy_main.py")
 TOKEN = "given-by-the-front-end-0123456789-0123456789"
 
 
@@ -100,3 +103,26 @@ def test_half_a_line_is_exit_5(tmp_path: Path) -> None:
         spawned.say(json.dumps({"game_dir": str(tmp_path)}).encode())
         spawned.close_stdin()
         assert spawned.wait() == 5
+
+
+def test_a_front_end_that_never_reads_the_log_gets_answers_all_the_same(tmp_path: Path) -> None:
+    loud = (*NOISY, "--log-level", "debug")
+    with ManagedProcess(tmp_path, command=loud, stderr=subprocess.PIPE).start() as spawned:
+        with spawned.client() as client:
+            for _ in range(8):
+                client.get_status()
+            client.shutdown()
+        # Nor does it wait for the log at its end.
+        assert spawned.wait() == 0
+
+
+def test_a_front_end_that_closes_the_log_gets_answers_all_the_same(tmp_path: Path) -> None:
+    loud = (*NOISY, "--log-level", "debug")
+    with ManagedProcess(tmp_path, command=loud, stderr=subprocess.PIPE).start() as spawned:
+        assert spawned.process.stderr is not None
+        spawned.process.stderr.close()
+        with spawned.client() as client:
+            for _ in range(8):
+                client.get_status()
+            client.shutdown()
+        assert spawned.wait() == 0

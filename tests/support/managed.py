@@ -18,9 +18,9 @@ QUIET = {"bind": "127.0.0.1", "port": 0, "mdns": False}
 
 
 class ManagedProcess:
-    """A spawned sidecar whose log is a file; a context manager that leaves no process behind.
+    """A spawned sidecar; a context manager that leaves no process behind.
 
-    `said` overrides what it is told on stdin.
+    Its log is a file, unless `stderr` is something else. `said` overrides what it is told on stdin.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class ManagedProcess:
         command: Sequence[str | Path] = (BIN / "lanspread-peer",),
         flags: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
+        stderr: int | None = None,
         **said: Any,
     ) -> None:
         self.games = folder / "games"
@@ -49,7 +50,7 @@ class ManagedProcess:
                 [*command, "serve", "--managed", *flags],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
             )
 
     def __enter__(self) -> Self:
@@ -63,9 +64,9 @@ class ManagedProcess:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        self.close_stdin()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         if self.ready:
             remove_private_socket(self.ready["address"])
         if error is not None:
@@ -79,8 +80,12 @@ class ManagedProcess:
 
     def start(self) -> Self:
         """Write the handshake, and read the answer."""
-        self.say()
-        self.ready = json.loads(self.read_line())
+        try:
+            self.say()
+            self.ready = json.loads(self.read_line())
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def read_line(self) -> bytes:

@@ -284,3 +284,7 @@ MAX_ERROR_METADATA = 8
 MAX_REMEMBERED_LOG_KEYS = 1024
 MAX_LOG_KEYS_PER_MINUTE = 100
 MAX_WARNINGS_PER_MINUTE = 20
+# Log lines that wait for whoever reads stderr: some thousands, while he is busy elsewhere.
+MAX_LOG_QUEUE_BYTES = MIB
+# What is still queued at the end is worth so much time.
+LOG_FLUSH_TIMEOUT_S = 1.0

@@ -27,11 +27,13 @@ def configure_logs(level: str = "info") -> None:
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is one write, so that none is ever left out by half.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # aioquic and zeroconf log through the standard library, and say too much below this.
-    logging.basicConfig(level=max(numeric, logging.WARNING), stream=sys.stderr)
+    logging.basicConfig(stream=sys.stderr)
+    logging.getLogger().setLevel(max(numeric, logging.WARNING))
 
 
 class LogOnce:
