@@ -13,7 +13,7 @@ from typing import Any
 
 import platformdirs
 
-from lanspread_client.errors import NOT_RUNNING, LanspreadError
+from lanspread_client.errors import API_UNSUPPORTED, NOT_RUNNING, LanspreadError
 
 FILE_NAME = "runtime.json"
 API = "lanspread.peer.v1"
@@ -99,7 +99,7 @@ def _parse(path: Path, data: bytes) -> RuntimeFile:
         raise LanspreadError("RUNTIME_FILE_INVALID", message, {"path": str(path)}) from error
     if API not in found.api:
         raise LanspreadError(
-            "API_UNSUPPORTED",
+            API_UNSUPPORTED,
             f"the sidecar speaks {', '.join(found.api)}, this client {API}",
             {"version": found.version},
         )

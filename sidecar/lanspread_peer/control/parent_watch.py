@@ -2,7 +2,8 @@
 
 Both are watched by daemon threads, as no loop can wait for a pipe on every system, and a loop that
 is busy must not keep an orphan alive. Whoever is told that the front end is gone has a short while
-to end in order; then the process ends anyhow, which every state on disk survives.
+to end in order; then the process ends anyhow, which every state on disk survives. A front end that
+closed our stdin and lives may wait as long as it likes.
 """
 
 import os
@@ -65,9 +66,10 @@ class ParentWatch:
     def __init__(self, stdin_closed: threading.Event, parent_pid: int | None) -> None:
         self._stdin_closed = stdin_closed
         self._parent = None if parent_pid is None else _Parent(parent_pid)
+        self._pause = threading.Event()
 
     def start(self, on_gone: Callable[[], None]) -> None:
-        """Call `on_gone` from another thread, once; soon after, the process ends with 0."""
+        """Call `on_gone` from another thread, once; an orphan's process soon ends with 0 anyhow."""
         threading.Thread(target=self._watch, args=(on_gone,), name="parent", daemon=True).start()
 
     def _watch(self, on_gone: Callable[[], None]) -> None:
@@ -76,7 +78,9 @@ class ParentWatch:
             pass
         _log.info("the front end is gone", stdin_closed=self._stdin_closed.is_set())
         on_gone()
-        threading.Event().wait(ORPHAN_GRACE_S)
+        while self._parent is not None and self._parent.is_alive():
+            self._pause.wait(_POLL_S)
+        self._pause.wait(ORPHAN_GRACE_S)
         os._exit(0)
 
     def _is_gone(self) -> bool:
