@@ -47,14 +47,20 @@ class WatchEventsResponse(_message.Message):
     DOWNLOAD_GAME_FILES_FAILED_FIELD_NUMBER: _builtins.int
     DOWNLOAD_GAME_FILES_CANCELLED_FIELD_NUMBER: _builtins.int
     DOWNLOAD_GAME_FILES_PAUSED_FIELD_NUMBER: _builtins.int
+    VERIFY_GAME_BEGIN_FIELD_NUMBER: _builtins.int
+    VERIFY_GAME_PROGRESS_FIELD_NUMBER: _builtins.int
     PEER_DISCOVERED_FIELD_NUMBER: _builtins.int
     PEER_CONNECTED_FIELD_NUMBER: _builtins.int
     PEER_LOST_FIELD_NUMBER: _builtins.int
     PEER_COUNT_UPDATED_FIELD_NUMBER: _builtins.int
+    PEER_UPDATED_FIELD_NUMBER: _builtins.int
+    PEER_REMOVED_FIELD_NUMBER: _builtins.int
     SCAN_PROGRESS_FIELD_NUMBER: _builtins.int
     SCAN_FINISHED_FIELD_NUMBER: _builtins.int
     GAME_DIR_CHANGED_FIELD_NUMBER: _builtins.int
     SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
+    VERIFY_GAME_ENDED_FIELD_NUMBER: _builtins.int
+    GAME_REMOVED_FIELD_NUMBER: _builtins.int
     WARNING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number of this event; 0 for snapshot items, level-triggered events and heartbeats."""
@@ -121,6 +127,14 @@ class WatchEventsResponse(_message.Message):
         """A download was paused."""
 
     @_builtins.property
+    def verify_game_begin(self) -> Global___VerifyGameBegin:
+        """A verification was accepted."""
+
+    @_builtins.property
+    def verify_game_progress(self) -> Global___VerifyGameProgress:
+        """Latest figures of a verification. Level-triggered: at most 4 a second."""
+
+    @_builtins.property
     def peer_discovered(self) -> Global___PeerDiscovered:
         """A sidecar was seen that was not known."""
 
@@ -137,6 +151,14 @@ class WatchEventsResponse(_message.Message):
         """How many peers are connected. Level-triggered: at most 2 a second."""
 
     @_builtins.property
+    def peer_updated(self) -> Global___PeerUpdated:
+        """What is shown of a peer changed: it was blocked, or is blocked no more."""
+
+    @_builtins.property
+    def peer_removed(self) -> Global___PeerRemoved:
+        """A peer was forgotten, and is no longer listed."""
+
+    @_builtins.property
     def scan_progress(self) -> Global___ScanProgress:
         """Hashing goes on. Level-triggered: at most 4 a second."""
 
@@ -151,6 +173,14 @@ class WatchEventsResponse(_message.Message):
     @_builtins.property
     def settings_changed(self) -> Global___SettingsChanged:
         """Other settings are in effect."""
+
+    @_builtins.property
+    def verify_game_ended(self) -> Global___VerifyGameEnded:
+        """Final: a verification has ended."""
+
+    @_builtins.property
+    def game_removed(self) -> Global___GameRemoved:
+        """The files of a game were removed."""
 
     @_builtins.property
     def warning(self) -> Global___Warning:
@@ -176,21 +206,27 @@ class WatchEventsResponse(_message.Message):
         download_game_files_failed: Global___DownloadGameFilesFailed | None = ...,
         download_game_files_cancelled: Global___DownloadGameFilesCancelled | None = ...,
         download_game_files_paused: Global___DownloadGameFilesPaused | None = ...,
+        verify_game_begin: Global___VerifyGameBegin | None = ...,
+        verify_game_progress: Global___VerifyGameProgress | None = ...,
         peer_discovered: Global___PeerDiscovered | None = ...,
         peer_connected: Global___PeerConnected | None = ...,
         peer_lost: Global___PeerLost | None = ...,
         peer_count_updated: Global___PeerCountUpdated | None = ...,
+        peer_updated: Global___PeerUpdated | None = ...,
+        peer_removed: Global___PeerRemoved | None = ...,
         scan_progress: Global___ScanProgress | None = ...,
         scan_finished: Global___ScanFinished | None = ...,
         game_dir_changed: Global___GameDirChanged | None = ...,
         settings_changed: Global___SettingsChanged | None = ...,
+        verify_game_ended: Global___VerifyGameEnded | None = ...,
+        game_removed: Global___GameRemoved | None = ...,
         warning: Global___Warning | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "game_removed", b"game_removed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "peer_removed", b"peer_removed", "peer_updated", b"peer_updated", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "verify_game_begin", b"verify_game_begin", "verify_game_ended", b"verify_game_ended", "verify_game_progress", b"verify_game_progress", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_game_files_begin", b"download_game_files_begin", "download_game_files_cancelled", b"download_game_files_cancelled", "download_game_files_failed", b"download_game_files_failed", "download_game_files_finished", b"download_game_files_finished", "download_game_files_paused", b"download_game_files_paused", "download_game_files_progress", b"download_game_files_progress", "download_game_files_resumed", b"download_game_files_resumed", "download_game_files_waiting", b"download_game_files_waiting", "event", b"event", "game_dir_changed", b"game_dir_changed", "game_removed", b"game_removed", "games_updated", b"games_updated", "got_game_files", b"got_game_files", "heartbeat", b"heartbeat", "no_peers_have_game", b"no_peers_have_game", "peer_connected", b"peer_connected", "peer_count_updated", b"peer_count_updated", "peer_discovered", b"peer_discovered", "peer_lost", b"peer_lost", "peer_removed", b"peer_removed", "peer_updated", b"peer_updated", "resume_token", b"resume_token", "scan_finished", b"scan_finished", "scan_progress", b"scan_progress", "sequence", b"sequence", "settings_changed", b"settings_changed", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "time", b"time", "verify_game_begin", b"verify_game_begin", "verify_game_ended", b"verify_game_ended", "verify_game_progress", b"verify_game_progress", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "download_game_files_paused", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "scan_progress", "scan_finished", "game_dir_changed", "settings_changed", "warning"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "heartbeat", "games_updated", "got_game_files", "no_peers_have_game", "download_game_files_begin", "download_game_files_progress", "download_game_files_waiting", "download_game_files_resumed", "download_game_files_finished", "download_game_files_failed", "download_game_files_cancelled", "download_game_files_paused", "verify_game_begin", "verify_game_progress", "peer_discovered", "peer_connected", "peer_lost", "peer_count_updated", "peer_updated", "peer_removed", "scan_progress", "scan_finished", "game_dir_changed", "settings_changed", "verify_game_ended", "game_removed", "warning"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -205,6 +241,7 @@ class SnapshotItem(_message.Message):
     GAME_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
     DOWNLOAD_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def game(self) -> _types_pb2.Game:
         """A title."""
@@ -217,18 +254,23 @@ class SnapshotItem(_message.Message):
     def download(self) -> _types_pb2.Download:
         """A download."""
 
+    @_builtins.property
+    def verification(self) -> _types_pb2.Verification:
+        """A verification."""
+
     def __init__(
         self,
         *,
         game: _types_pb2.Game | None = ...,
         peer: _types_pb2.Peer | None = ...,
         download: _types_pb2.Download | None = ...,
+        verification: _types_pb2.Verification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["download", b"download", "game", b"game", "item", b"item", "peer", b"peer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["download", b"download", "game", b"game", "item", b"item", "peer", b"peer", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download", b"download", "game", b"game", "item", b"item", "peer", b"peer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download", b"download", "game", b"game", "item", b"item", "peer", b"peer", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["game", "peer", "download"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["game", "peer", "download", "verification"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -650,6 +692,154 @@ class PeerCountUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PeerCountUpdated: _TypeAlias = PeerCountUpdated  # noqa: Y015
+
+@_typing.final
+class PeerUpdated(_message.Message):
+    """What is shown of a peer changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def peer(self) -> _types_pb2.Peer:
+        """The peer."""
+
+    def __init__(
+        self,
+        *,
+        peer: _types_pb2.Peer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerUpdated: _TypeAlias = PeerUpdated  # noqa: Y015
+
+@_typing.final
+class PeerRemoved(_message.Message):
+    """A peer was forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_ID_FIELD_NUMBER: _builtins.int
+    peer_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        peer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_id", b"peer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerRemoved: _TypeAlias = PeerRemoved  # noqa: Y015
+
+@_typing.final
+class VerifyGameBegin(_message.Message):
+    """A verification was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification(self) -> _types_pb2.Verification:
+        """The verification."""
+
+    def __init__(
+        self,
+        *,
+        verification: _types_pb2.Verification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyGameBegin: _TypeAlias = VerifyGameBegin  # noqa: Y015
+
+@_typing.final
+class VerifyGameProgress(_message.Message):
+    """Latest figures of a verification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification(self) -> _types_pb2.Verification:
+        """The verification."""
+
+    def __init__(
+        self,
+        *,
+        verification: _types_pb2.Verification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyGameProgress: _TypeAlias = VerifyGameProgress  # noqa: Y015
+
+@_typing.final
+class VerifyGameEnded(_message.Message):
+    """A verification has ended: its state says how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification(self) -> _types_pb2.Verification:
+        """The verification, with what it found."""
+
+    def __init__(
+        self,
+        *,
+        verification: _types_pb2.Verification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyGameEnded: _TypeAlias = VerifyGameEnded  # noqa: Y015
+
+@_typing.final
+class GameRemoved(_message.Message):
+    """The files of a game were removed; GamesUpdated tells what is left of the title."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    REMOVED_BYTES_FIELD_NUMBER: _builtins.int
+    LEFT_FILE_COUNT_FIELD_NUMBER: _builtins.int
+    game_id: _builtins.str
+    """The game."""
+    removed_bytes: _builtins.int
+    """What the removed files took."""
+    left_file_count: _builtins.int
+    """Files that the disk did not let go, such as locked ones. The next start removes them."""
+    def __init__(
+        self,
+        *,
+        game_id: _builtins.str = ...,
+        removed_bytes: _builtins.int = ...,
+        left_file_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["game_id", b"game_id", "left_file_count", b"left_file_count", "removed_bytes", b"removed_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GameRemoved: _TypeAlias = GameRemoved  # noqa: Y015
 
 @_typing.final
 class ScanProgress(_message.Message):

@@ -100,6 +100,31 @@ class PeerServiceStub:
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingResponse.FromString,
                 _registered_method=True)
+        self.VerifyGame = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/VerifyGame',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameResponse.FromString,
+                _registered_method=True)
+        self.CancelVerification = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/CancelVerification',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationResponse.FromString,
+                _registered_method=True)
+        self.ListVerifications = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/ListVerifications',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsResponse.FromString,
+                _registered_method=True)
+        self.ListFindings = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/ListFindings',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsResponse.FromString,
+                _registered_method=True)
+        self.RemoveGame = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/RemoveGame',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameResponse.FromString,
+                _registered_method=True)
         self.ListPeers = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/ListPeers',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListPeersRequest.SerializeToString,
@@ -109,6 +134,11 @@ class PeerServiceStub:
                 '/lanspread.peer.v1.PeerService/AddPeer',
                 request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.SerializeToString,
                 response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.FromString,
+                _registered_method=True)
+        self.RemovePeer = channel.unary_unary(
+                '/lanspread.peer.v1.PeerService/RemovePeer',
+                request_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerRequest.SerializeToString,
+                response_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerResponse.FromString,
                 _registered_method=True)
         self.BlockPeer = channel.unary_unary(
                 '/lanspread.peer.v1.PeerService/BlockPeer',
@@ -239,6 +269,46 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyGame(self, request, context):
+        """Begins to read all files of a game again, slowly, and to compare them with its content: the one
+        that it was downloaded with, else the one that it is offered with. Exactly one final event
+        follows. Files that are found changed or missing are no longer offered; of a game that was not
+        downloaded here, what is there is offered as another content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelVerification(self, request, context):
+        """Ends a verification. Nothing happens when it ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVerifications(self, request, context):
+        """Lists the verifications of this launch, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindings(self, request, context):
+        """Lists what a verification found, in order of the paths; at most the first 1000 of each kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveGame(self, request, context):
+        """Deletes the files of a game from the game folder, and answers once that is done. Of a game that
+        was downloaded, files that its content does not name stay, such as saves; so do the links,
+        dot files and `local/` of any game. Refused while a download of the game is not over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPeers(self, request, context):
         """Lists the peers that were seen, and those that are blocked.
         """
@@ -248,6 +318,14 @@ class PeerServiceServicer:
 
     def AddPeer(self, request, context):
         """Connects to a peer that cannot be discovered, and answers once it is connected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePeer(self, request, context):
+        """Forgets a peer: it is dialled no more where AddPeer or the configuration said, and a connection
+        to it ends. It comes back when it calls or is discovered; BlockPeer keeps it away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -366,6 +444,31 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.DeleteStagingResponse.SerializeToString,
             ),
+            'VerifyGame': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyGame,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameResponse.SerializeToString,
+            ),
+            'CancelVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelVerification,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationResponse.SerializeToString,
+            ),
+            'ListVerifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVerifications,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsResponse.SerializeToString,
+            ),
+            'ListFindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindings,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsResponse.SerializeToString,
+            ),
+            'RemoveGame': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveGame,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameResponse.SerializeToString,
+            ),
             'ListPeers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPeers,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListPeersRequest.FromString,
@@ -375,6 +478,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.AddPeer,
                     request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.FromString,
                     response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.SerializeToString,
+            ),
+            'RemovePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePeer,
+                    request_deserializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerRequest.FromString,
+                    response_serializer=lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerResponse.SerializeToString,
             ),
             'BlockPeer': grpc.unary_unary_rpc_method_handler(
                     servicer.BlockPeer,
@@ -752,6 +860,141 @@ class PeerService:
             _registered_method=True)
 
     @staticmethod
+    def VerifyGame(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/VerifyGame',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.VerifyGameResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/CancelVerification',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.CancelVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVerifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/ListVerifications',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListVerificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/ListFindings',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.ListFindingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveGame(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/RemoveGame',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemoveGameResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListPeers(request,
             target,
             options=(),
@@ -795,6 +1038,33 @@ class PeerService:
             '/lanspread.peer.v1.PeerService/AddPeer',
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerRequest.SerializeToString,
             lanspread_dot_peer_dot_v1_dot_peer__service__pb2.AddPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lanspread.peer.v1.PeerService/RemovePeer',
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerRequest.SerializeToString,
+            lanspread_dot_peer_dot_v1_dot_peer__service__pb2.RemovePeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,10 +63,31 @@ class PeerServiceStub:
     """Lists what downloads that failed have left on disk for another try."""
     DeleteStaging: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]
     """Deletes what a failed download has left."""
+    VerifyGame: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.VerifyGameRequest, _peer_service_pb2.VerifyGameResponse]
+    """Begins to read all files of a game again, slowly, and to compare them with its content: the one
+    that it was downloaded with, else the one that it is offered with. Exactly one final event
+    follows. Files that are found changed or missing are no longer offered; of a game that was not
+    downloaded here, what is there is offered as another content.
+    """
+    CancelVerification: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.CancelVerificationRequest, _peer_service_pb2.CancelVerificationResponse]
+    """Ends a verification. Nothing happens when it ended."""
+    ListVerifications: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListVerificationsRequest, _peer_service_pb2.ListVerificationsResponse]
+    """Lists the verifications of this launch, newest first."""
+    ListFindings: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListFindingsRequest, _peer_service_pb2.ListFindingsResponse]
+    """Lists what a verification found, in order of the paths; at most the first 1000 of each kind."""
+    RemoveGame: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.RemoveGameRequest, _peer_service_pb2.RemoveGameResponse]
+    """Deletes the files of a game from the game folder, and answers once that is done. Of a game that
+    was downloaded, files that its content does not name stay, such as saves; so do the links,
+    dot files and `local/` of any game. Refused while a download of the game is not over.
+    """
     ListPeers: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]
     """Lists the peers that were seen, and those that are blocked."""
     AddPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]
     """Connects to a peer that cannot be discovered, and answers once it is connected."""
+    RemovePeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.RemovePeerRequest, _peer_service_pb2.RemovePeerResponse]
+    """Forgets a peer: it is dialled no more where AddPeer or the configuration said, and a connection
+    to it ends. It comes back when it calls or is discovered; BlockPeer keeps it away.
+    """
     BlockPeer: _grpc.UnaryUnaryMultiCallable[_peer_service_pb2.BlockPeerRequest, _peer_service_pb2.BlockPeerResponse]
     """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
     answered, and no source. A connection to it ends at once.
@@ -118,10 +139,31 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """Lists what downloads that failed have left on disk for another try."""
     DeleteStaging: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.DeleteStagingRequest, _peer_service_pb2.DeleteStagingResponse]  # type: ignore[assignment]
     """Deletes what a failed download has left."""
+    VerifyGame: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.VerifyGameRequest, _peer_service_pb2.VerifyGameResponse]  # type: ignore[assignment]
+    """Begins to read all files of a game again, slowly, and to compare them with its content: the one
+    that it was downloaded with, else the one that it is offered with. Exactly one final event
+    follows. Files that are found changed or missing are no longer offered; of a game that was not
+    downloaded here, what is there is offered as another content.
+    """
+    CancelVerification: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.CancelVerificationRequest, _peer_service_pb2.CancelVerificationResponse]  # type: ignore[assignment]
+    """Ends a verification. Nothing happens when it ended."""
+    ListVerifications: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListVerificationsRequest, _peer_service_pb2.ListVerificationsResponse]  # type: ignore[assignment]
+    """Lists the verifications of this launch, newest first."""
+    ListFindings: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListFindingsRequest, _peer_service_pb2.ListFindingsResponse]  # type: ignore[assignment]
+    """Lists what a verification found, in order of the paths; at most the first 1000 of each kind."""
+    RemoveGame: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.RemoveGameRequest, _peer_service_pb2.RemoveGameResponse]  # type: ignore[assignment]
+    """Deletes the files of a game from the game folder, and answers once that is done. Of a game that
+    was downloaded, files that its content does not name stay, such as saves; so do the links,
+    dot files and `local/` of any game. Refused while a download of the game is not over.
+    """
     ListPeers: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.ListPeersRequest, _peer_service_pb2.ListPeersResponse]  # type: ignore[assignment]
     """Lists the peers that were seen, and those that are blocked."""
     AddPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.AddPeerRequest, _peer_service_pb2.AddPeerResponse]  # type: ignore[assignment]
     """Connects to a peer that cannot be discovered, and answers once it is connected."""
+    RemovePeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.RemovePeerRequest, _peer_service_pb2.RemovePeerResponse]  # type: ignore[assignment]
+    """Forgets a peer: it is dialled no more where AddPeer or the configuration said, and a connection
+    to it ends. It comes back when it calls or is discovered; BlockPeer keeps it away.
+    """
     BlockPeer: _aio.UnaryUnaryMultiCallable[_peer_service_pb2.BlockPeerRequest, _peer_service_pb2.BlockPeerResponse]  # type: ignore[assignment]
     """Has nothing to do with a peer any more, also after a restart: it is neither dialled nor
     answered, and no source. A connection to it ends at once.
@@ -244,6 +286,53 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes what a failed download has left."""
 
     @_abc_1.abstractmethod
+    def VerifyGame(
+        self,
+        request: _peer_service_pb2.VerifyGameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.VerifyGameResponse, _abc.Awaitable[_peer_service_pb2.VerifyGameResponse]]:
+        """Begins to read all files of a game again, slowly, and to compare them with its content: the one
+        that it was downloaded with, else the one that it is offered with. Exactly one final event
+        follows. Files that are found changed or missing are no longer offered; of a game that was not
+        downloaded here, what is there is offered as another content.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelVerification(
+        self,
+        request: _peer_service_pb2.CancelVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.CancelVerificationResponse, _abc.Awaitable[_peer_service_pb2.CancelVerificationResponse]]:
+        """Ends a verification. Nothing happens when it ended."""
+
+    @_abc_1.abstractmethod
+    def ListVerifications(
+        self,
+        request: _peer_service_pb2.ListVerificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.ListVerificationsResponse, _abc.Awaitable[_peer_service_pb2.ListVerificationsResponse]]:
+        """Lists the verifications of this launch, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListFindings(
+        self,
+        request: _peer_service_pb2.ListFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.ListFindingsResponse, _abc.Awaitable[_peer_service_pb2.ListFindingsResponse]]:
+        """Lists what a verification found, in order of the paths; at most the first 1000 of each kind."""
+
+    @_abc_1.abstractmethod
+    def RemoveGame(
+        self,
+        request: _peer_service_pb2.RemoveGameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.RemoveGameResponse, _abc.Awaitable[_peer_service_pb2.RemoveGameResponse]]:
+        """Deletes the files of a game from the game folder, and answers once that is done. Of a game that
+        was downloaded, files that its content does not name stay, such as saves; so do the links,
+        dot files and `local/` of any game. Refused while a download of the game is not over.
+        """
+
+    @_abc_1.abstractmethod
     def ListPeers(
         self,
         request: _peer_service_pb2.ListPeersRequest,
@@ -258,6 +347,16 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_service_pb2.AddPeerResponse, _abc.Awaitable[_peer_service_pb2.AddPeerResponse]]:
         """Connects to a peer that cannot be discovered, and answers once it is connected."""
+
+    @_abc_1.abstractmethod
+    def RemovePeer(
+        self,
+        request: _peer_service_pb2.RemovePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_service_pb2.RemovePeerResponse, _abc.Awaitable[_peer_service_pb2.RemovePeerResponse]]:
+        """Forgets a peer: it is dialled no more where AddPeer or the configuration said, and a connection
+        to it ends. It comes back when it calls or is discovered; BlockPeer keeps it away.
+        """
 
     @_abc_1.abstractmethod
     def BlockPeer(

@@ -104,6 +104,70 @@ DOWNLOAD_STATE_CANCELLED: DownloadState.ValueType  # 9
 """Final: a command ended it."""
 Global___DownloadState: _TypeAlias = DownloadState  # noqa: Y015
 
+class _VerificationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VerificationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERIFICATION_STATE_UNSPECIFIED: _VerificationState.ValueType  # 0
+    """Never sent."""
+    VERIFICATION_STATE_QUEUED: _VerificationState.ValueType  # 1
+    """Accepted; it begins when its turn comes."""
+    VERIFICATION_STATE_RUNNING: _VerificationState.ValueType  # 2
+    """Files are being read."""
+    VERIFICATION_STATE_FINISHED: _VerificationState.ValueType  # 3
+    """Final: all files were looked at; the counts say what was found."""
+    VERIFICATION_STATE_FAILED: _VerificationState.ValueType  # 4
+    """Final: it ended before it was through; `error` says why."""
+    VERIFICATION_STATE_CANCELLED: _VerificationState.ValueType  # 5
+    """Final: a command ended it."""
+
+class VerificationState(_VerificationState, metaclass=_VerificationStateEnumTypeWrapper):
+    """Where a verification stands."""
+
+VERIFICATION_STATE_UNSPECIFIED: VerificationState.ValueType  # 0
+"""Never sent."""
+VERIFICATION_STATE_QUEUED: VerificationState.ValueType  # 1
+"""Accepted; it begins when its turn comes."""
+VERIFICATION_STATE_RUNNING: VerificationState.ValueType  # 2
+"""Files are being read."""
+VERIFICATION_STATE_FINISHED: VerificationState.ValueType  # 3
+"""Final: all files were looked at; the counts say what was found."""
+VERIFICATION_STATE_FAILED: VerificationState.ValueType  # 4
+"""Final: it ended before it was through; `error` says why."""
+VERIFICATION_STATE_CANCELLED: VerificationState.ValueType  # 5
+"""Final: a command ended it."""
+Global___VerificationState: _TypeAlias = VerificationState  # noqa: Y015
+
+class _FindingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FINDING_KIND_UNSPECIFIED: _FindingKind.ValueType  # 0
+    """Never sent."""
+    FINDING_KIND_MISSING: _FindingKind.ValueType  # 1
+    """The content names it, and it is not there; also one that was never selected."""
+    FINDING_KIND_CHANGED: _FindingKind.ValueType  # 2
+    """It is not what the content says, or cannot be read."""
+    FINDING_KIND_EXTRA: _FindingKind.ValueType  # 3
+    """The content does not name it, such as a save or a log. It is not shared, and does no harm."""
+
+class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
+    """What is wrong with a file."""
+
+FINDING_KIND_UNSPECIFIED: FindingKind.ValueType  # 0
+"""Never sent."""
+FINDING_KIND_MISSING: FindingKind.ValueType  # 1
+"""The content names it, and it is not there; also one that was never selected."""
+FINDING_KIND_CHANGED: FindingKind.ValueType  # 2
+"""It is not what the content says, or cannot be read."""
+FINDING_KIND_EXTRA: FindingKind.ValueType  # 3
+"""The content does not name it, such as a save or a log. It is not shared, and does no harm."""
+Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
+
 class _PeerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -599,6 +663,130 @@ class Staging(_message.Message):
 Global___Staging: _TypeAlias = Staging  # noqa: Y015
 
 @_typing.final
+class Finding(_message.Message):
+    """One file that is not as the content says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """The path below the game's folder, parts joined by `/`."""
+    kind: Global___FindingKind.ValueType
+    """What is wrong with it."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        kind: Global___FindingKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class VerificationError(_message.Message):
+    """Why a verification failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """A stable reason in UPPER_SNAKE, such as GAME_DIR_GONE."""
+    message: _builtins.str
+    """A sentence for people."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerificationError: _TypeAlias = VerificationError  # noqa: Y015
+
+@_typing.final
+class Verification(_message.Message):
+    """A verification: started by VerifyGame, kept for a while after its end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    DONE_BYTES_FIELD_NUMBER: _builtins.int
+    ETA_SECONDS_FIELD_NUMBER: _builtins.int
+    MISSING_FILE_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_FILE_COUNT_FIELD_NUMBER: _builtins.int
+    EXTRA_FILE_COUNT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    game_id: _builtins.str
+    """The game whose files it reads."""
+    content_id: _builtins.str
+    """The content that the files are compared with, 64 hex digits."""
+    state: Global___VerificationState.ValueType
+    """Where it stands."""
+    total_bytes: _builtins.int
+    """Bytes of the files that are read; 0 until it runs."""
+    done_bytes: _builtins.int
+    """Bytes read so far."""
+    eta_seconds: _builtins.float
+    """Seconds left; unset when unknown."""
+    missing_file_count: _builtins.int
+    """Files that the content names and that are not there."""
+    changed_file_count: _builtins.int
+    """Files that are not what the content says. They are not offered to others any more."""
+    extra_file_count: _builtins.int
+    """Files that the content does not name."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted."""
+
+    @_builtins.property
+    def error(self) -> Global___VerificationError:
+        """Why it failed."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        content_id: _builtins.str = ...,
+        state: Global___VerificationState.ValueType = ...,
+        total_bytes: _builtins.int = ...,
+        done_bytes: _builtins.int = ...,
+        eta_seconds: _builtins.float | None = ...,
+        missing_file_count: _builtins.int = ...,
+        changed_file_count: _builtins.int = ...,
+        extra_file_count: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        error: Global___VerificationError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "error", b"error", "eta_seconds", b"eta_seconds", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "changed_file_count", b"changed_file_count", "content_id", b"content_id", "done_bytes", b"done_bytes", "error", b"error", "eta_seconds", b"eta_seconds", "extra_file_count", b"extra_file_count", "game_id", b"game_id", "id", b"id", "missing_file_count", b"missing_file_count", "start_time", b"start_time", "state", b"state", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__eta_seconds: _TypeAlias = _typing.Literal["eta_seconds"]  # noqa: Y015
+    _WhichOneofArgType__eta_seconds: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_seconds) -> _WhichOneofReturnType__eta_seconds | None: ...
+
+Global___Verification: _TypeAlias = Verification  # noqa: Y015
+
+@_typing.final
 class Peer(_message.Message):
     """Another sidecar on the network."""
 
@@ -719,7 +907,7 @@ Global___Settings: _TypeAlias = Settings  # noqa: Y015
 
 @_typing.final
 class Counters(_message.Message):
-    """Counters since the start of the sidecar."""
+    """Counters since the start of the sidecar, and, where that is said, numbers of this moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -728,6 +916,17 @@ class Counters(_message.Message):
     BAD_CHUNKS_FIELD_NUMBER: _builtins.int
     REQUESTS_SERVED_FIELD_NUMBER: _builtins.int
     REQUESTS_REFUSED_FIELD_NUMBER: _builtins.int
+    RECEIVED_TLS_BYTES_FIELD_NUMBER: _builtins.int
+    RECEIVED_QUIC_BYTES_FIELD_NUMBER: _builtins.int
+    SENT_TLS_BYTES_FIELD_NUMBER: _builtins.int
+    SENT_QUIC_BYTES_FIELD_NUMBER: _builtins.int
+    VERIFIED_CHUNKS_FIELD_NUMBER: _builtins.int
+    REFUSED_CALLERS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    QUIC_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    TLS_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    EVENT_STREAMS_FIELD_NUMBER: _builtins.int
+    ACTIVE_UPLOADS_FIELD_NUMBER: _builtins.int
     received_bytes: _builtins.int
     """Bytes of game files received, wrong ones included."""
     sent_bytes: _builtins.int
@@ -738,6 +937,28 @@ class Counters(_message.Message):
     """Requests from peers that were answered."""
     requests_refused: _builtins.int
     """Requests from peers that were malformed, unknown or refused."""
+    received_tls_bytes: _builtins.int
+    """Of the bytes received, those that came by TLS."""
+    received_quic_bytes: _builtins.int
+    """Of the bytes received, those that came by QUIC."""
+    sent_tls_bytes: _builtins.int
+    """Of the bytes sent, those that went by TLS."""
+    sent_quic_bytes: _builtins.int
+    """Of the bytes sent, those that went by QUIC."""
+    verified_chunks: _builtins.int
+    """Chunks that matched their hash."""
+    refused_callers: _builtins.int
+    """Callers that were sent away: blocked, without the proof of their id, or of another version."""
+    events: _builtins.int
+    """State events that were told."""
+    quic_connections: _builtins.int
+    """Now: QUIC connections with other sidecars."""
+    tls_connections: _builtins.int
+    """Now: TLS connections with other sidecars."""
+    event_streams: _builtins.int
+    """Now: event streams of front ends."""
+    active_uploads: _builtins.int
+    """Now: requests of peers for game files that are being served."""
     def __init__(
         self,
         *,
@@ -746,10 +967,21 @@ class Counters(_message.Message):
         bad_chunks: _builtins.int = ...,
         requests_served: _builtins.int = ...,
         requests_refused: _builtins.int = ...,
+        received_tls_bytes: _builtins.int = ...,
+        received_quic_bytes: _builtins.int = ...,
+        sent_tls_bytes: _builtins.int = ...,
+        sent_quic_bytes: _builtins.int = ...,
+        verified_chunks: _builtins.int = ...,
+        refused_callers: _builtins.int = ...,
+        events: _builtins.int = ...,
+        quic_connections: _builtins.int = ...,
+        tls_connections: _builtins.int = ...,
+        event_streams: _builtins.int = ...,
+        active_uploads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bad_chunks", b"bad_chunks", "received_bytes", b"received_bytes", "requests_refused", b"requests_refused", "requests_served", b"requests_served", "sent_bytes", b"sent_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_uploads", b"active_uploads", "bad_chunks", b"bad_chunks", "event_streams", b"event_streams", "events", b"events", "quic_connections", b"quic_connections", "received_bytes", b"received_bytes", "received_quic_bytes", b"received_quic_bytes", "received_tls_bytes", b"received_tls_bytes", "refused_callers", b"refused_callers", "requests_refused", b"requests_refused", "requests_served", b"requests_served", "sent_bytes", b"sent_bytes", "sent_quic_bytes", b"sent_quic_bytes", "sent_tls_bytes", b"sent_tls_bytes", "tls_connections", b"tls_connections", "verified_chunks", b"verified_chunks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
