@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Generic, TypedDict, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -22,6 +22,8 @@ from lanspread_client.runtime_file import read_runtime_file
 DEADLINE_S = 10.0
 # Calls that ask other peers, or work through the game folder, before they answer.
 SLOW_DEADLINE_S = 30.0
+# Removing a game of many small files from a slow disk.
+REMOVE_DEADLINE_S = 600.0
 
 CHANNEL_OPTIONS = (
     # gRPC would send calls to this very machine through a proxy that the environment names.
@@ -36,6 +38,14 @@ FINAL_STATES = frozenset(
         types_pb2.DOWNLOAD_STATE_FINISHED,
         types_pb2.DOWNLOAD_STATE_FAILED,
         types_pb2.DOWNLOAD_STATE_CANCELLED,
+    ]
+)
+
+FINAL_VERIFICATION_STATES = frozenset(
+    [
+        types_pb2.VERIFICATION_STATE_FINISHED,
+        types_pb2.VERIFICATION_STATE_FAILED,
+        types_pb2.VERIFICATION_STATE_CANCELLED,
     ]
 )
 
@@ -109,6 +119,13 @@ def download_request(
     )
 
 
+def verify_request(game_id: str, *, reseal: bool, request_id: str) -> pb.VerifyGameRequest:
+    """A request to verify; without a request id a random one."""
+    return pb.VerifyGameRequest(
+        game_id=game_id, reseal=reseal, request_id=request_id or uuid.uuid4().hex
+    )
+
+
 class SettingsChanges(TypedDict, total=False):
     """Settings to change; None goes back to the default, which for a rate limit is unlimited."""
 
@@ -130,41 +147,41 @@ def settings_request(changes: SettingsChanges) -> pb.UpdateSettingsRequest:
         raise LanspreadError("INVALID_FIELD", f"settings: {error}") from error
 
 
-class Follower:
-    """Picks one download out of an event stream, until it has ended."""
+_Followed = TypeVar("_Followed", types_pb2.Download, types_pb2.Verification)
 
-    def __init__(self, download_id: str) -> None:
-        self._download_id = download_id
+
+class Follower(Generic[_Followed]):
+    """Picks one download or verification out of an event stream, until it has ended."""
+
+    def __init__(self, kind: type[_Followed], followed_id: str) -> None:
+        self._kind: type[_Followed] = kind
+        self._name = kind.DESCRIPTOR.name.lower()
+        self._id = followed_id
         self._is_known = False
 
-    def pick(self, message: events_pb2.WatchEventsResponse) -> types_pb2.Download | None:
-        """The download as the message shows it; raises LanspreadError when there is none."""
-        found = _download_in(message)
-        if found is not None and found.id == self._download_id:
+    def pick(self, message: events_pb2.WatchEventsResponse) -> _Followed | None:
+        """What is followed as the message shows it; raises LanspreadError when there is none."""
+        found = self._found_in(message)
+        if found is not None and found.id == self._id:
             self._is_known = True
             return found
         if message.WhichOneof("event") == "snapshot_complete" and not self._is_known:
             raise LanspreadError(
-                "DOWNLOAD_NOT_FOUND",
-                f"no download has the id {self._download_id}",
-                {"download_id": self._download_id},
+                f"{self._name.upper()}_NOT_FOUND",
+                f"no {self._name} has the id {self._id}",
+                {f"{self._name}_id": self._id},
             )
         return None
+
+    def _found_in(self, message: events_pb2.WatchEventsResponse) -> _Followed | None:
+        kind = message.WhichOneof("event")
+        content: Message | None = getattr(message, kind) if kind else None
+        if content is None or self._name not in content.DESCRIPTOR.fields_by_name:
+            return None
+        found = getattr(content, self._name) if content.HasField(self._name) else None
+        return found if isinstance(found, self._kind) else None
 
 
 def stream_ended() -> LanspreadError:
     """What is raised when the sidecar ends before what was waited for."""
     return LanspreadError(STREAM_ENDED, "the sidecar ended; what was waited for did not happen")
-
-
-def _download_in(message: events_pb2.WatchEventsResponse) -> types_pb2.Download | None:
-    kind = message.WhichOneof("event")
-    return _download_of(getattr(message, kind)) if kind else None
-
-
-def _download_of(content: Message) -> types_pb2.Download | None:
-    field = content.DESCRIPTOR.fields_by_name.get("download")
-    if field is None or not content.HasField("download"):
-        return None
-    download: types_pb2.Download = getattr(content, field.name)
-    return download

@@ -16,6 +16,8 @@ from lanspread_client.connection import (
     CHANNEL_OPTIONS,
     DEADLINE_S,
     FINAL_STATES,
+    FINAL_VERIFICATION_STATES,
+    REMOVE_DEADLINE_S,
     SLOW_DEADLINE_S,
     Follower,
     SettingsChanges,
@@ -25,6 +27,7 @@ from lanspread_client.connection import (
     settings_request,
     stream_ended,
     target_of,
+    verify_request,
 )
 from lanspread_client.errors import error_of, typed_errors
 
@@ -159,6 +162,58 @@ class SyncClient:
                 return
             request.page_token = page.next_page_token
 
+    def verify_game(
+        self, game_id: str, *, reseal: bool = False, request_id: str = ""
+    ) -> types_pb2.Verification:
+        """Begin to read all files of a game again, and return at once.
+
+        With `reseal`, what is found there becomes the game's content.
+        """
+        request = verify_request(game_id, reseal=reseal, request_id=request_id)
+        with typed_errors():
+            answer = self._stub.VerifyGame(request, metadata=self._auth, timeout=DEADLINE_S)
+        return answer.verification
+
+    def cancel_verification(self, verification_id: str) -> types_pb2.Verification:
+        request = pb.CancelVerificationRequest(verification_id=verification_id)
+        with typed_errors():
+            answer = self._stub.CancelVerification(
+                request, metadata=self._auth, timeout=SLOW_DEADLINE_S
+            )
+        return answer.verification
+
+    def list_verifications(self, page_size: int = 0) -> Iterator[types_pb2.Verification]:
+        """All verifications of this launch, newest first."""
+        request = pb.ListVerificationsRequest(page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListVerifications(
+                    request, metadata=self._auth, timeout=DEADLINE_S
+                )
+            yield from page.verifications
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def list_findings(
+        self, verification_id: str, page_size: int = 0
+    ) -> Iterator[types_pb2.Finding]:
+        """What a verification found, in order of the paths."""
+        request = pb.ListFindingsRequest(verification_id=verification_id, page_size=page_size)
+        while True:
+            with typed_errors():
+                page = self._stub.ListFindings(request, metadata=self._auth, timeout=DEADLINE_S)
+            yield from page.findings
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def remove_game(self, game_id: str, *, remove_installed: bool = False) -> pb.RemoveGameResponse:
+        """Delete the files of a game from the game folder, and return once that is done."""
+        request = pb.RemoveGameRequest(game_id=game_id, remove_installed=remove_installed)
+        with typed_errors():
+            return self._stub.RemoveGame(request, metadata=self._auth, timeout=REMOVE_DEADLINE_S)
+
     def list_stagings(self, page_size: int = 0) -> Iterator[types_pb2.Staging]:
         """All that failed downloads have left on disk."""
         request = pb.ListStagingsRequest(page_size=page_size)
@@ -193,6 +248,12 @@ class SyncClient:
         with typed_errors():
             answer = self._stub.AddPeer(request, metadata=self._auth, timeout=SLOW_DEADLINE_S)
         return answer.peer
+
+    def remove_peer(self, peer_id: str) -> None:
+        """Forget a peer, until it calls or is discovered."""
+        request = pb.RemovePeerRequest(peer_id=peer_id)
+        with typed_errors():
+            self._stub.RemovePeer(request, metadata=self._auth, timeout=DEADLINE_S)
 
     def block_peer(self, peer_id: str) -> types_pb2.Peer:
         request = pb.BlockPeerRequest(peer_id=peer_id)
@@ -255,7 +316,7 @@ class SyncClient:
 
     def follow_download(self, download_id: str) -> Generator[types_pb2.Download, None, None]:
         """The download now and after every change; ends after its final state."""
-        follower = Follower(download_id)
+        follower = Follower(types_pb2.Download, download_id)
         with closing(self.events()) as events:
             for message in events:
                 download = follower.pick(message)
@@ -263,6 +324,21 @@ class SyncClient:
                     continue
                 yield download
                 if download.state in FINAL_STATES:
+                    return
+        raise stream_ended()
+
+    def follow_verification(
+        self, verification_id: str
+    ) -> Generator[types_pb2.Verification, None, None]:
+        """The verification now and after every change; ends after its final state."""
+        follower = Follower(types_pb2.Verification, verification_id)
+        with closing(self.events()) as events:
+            for message in events:
+                verification = follower.pick(message)
+                if verification is None:
+                    continue
+                yield verification
+                if verification.state in FINAL_VERIFICATION_STATES:
                     return
         raise stream_ended()
 

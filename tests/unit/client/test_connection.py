@@ -66,7 +66,7 @@ def test_a_request_has_an_id_of_its_own_and_a_selection_only_when_there_is_one()
 
 
 def test_a_follower_picks_its_download_wherever_it_appears() -> None:
-    follower = Follower("d1")
+    follower = Follower(types_pb2.Download, "d1")
     mine, other = types_pb2.Download(id="d1"), types_pb2.Download(id="d2")
     item = events_pb2.SnapshotItem
     finished = events_pb2.DownloadGameFilesFinished
@@ -86,5 +86,7 @@ def test_a_follower_picks_its_download_wherever_it_appears() -> None:
 
 def test_a_download_that_is_not_in_the_snapshot_is_an_error() -> None:
     with pytest.raises(LanspreadError) as caught:
-        Follower("d1").pick(Message(snapshot_complete=events_pb2.SnapshotComplete()))
+        Follower(types_pb2.Download, "d1").pick(
+            Message(snapshot_complete=events_pb2.SnapshotComplete())
+        )
     assert caught.value.reason == "DOWNLOAD_NOT_FOUND"

@@ -19,6 +19,7 @@ from lanspread.peer.v1 import types_pb2
 from lanspread_client.cli import documents, render
 from lanspread_client.cli.event_lines import event_line
 from lanspread_client.cli.follow import get as follow_get
+from lanspread_client.cli.local_games import remove, verify
 from lanspread_client.cli.options import json_option as _json
 from lanspread_client.cli.settings import settings
 from lanspread_client.cli.text import plain
@@ -221,6 +222,17 @@ def add_peer(state_dir: Path | None, address: str, *, as_json: bool) -> None:
 
 @main.command()
 @click.argument("peer", metavar="PEER")
+@click.pass_obj
+def remove_peer(state_dir: Path | None, peer: str) -> None:
+    """Forget PEER, its id or how that begins, until it calls or is discovered."""
+    with SyncClient.connect(state_dir) as client:
+        peer_id = _peer_id(client, peer)
+        client.remove_peer(peer_id)
+    click.echo(f"{plain(peer_id)}: removed")
+
+
+@main.command()
+@click.argument("peer", metavar="PEER")
 @_json
 @click.pass_obj
 def block(state_dir: Path | None, peer: str, *, as_json: bool) -> None:
@@ -299,6 +311,8 @@ def shutdown(state_dir: Path | None, *, as_json: bool) -> None:
 
 
 main.add_command(settings)
+main.add_command(verify)
+main.add_command(remove)
 
 
 def _peer_id(client: SyncClient, text: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from lanspread.peer.v1 import events_pb2
-from lanspread_client.cli.render import download_state
+from lanspread_client.cli.render import download_state, verification_state
 from lanspread_client.cli.text import plain, size
 
 
@@ -26,6 +26,18 @@ def _download(content: Any) -> str:
     return f"{download.game_id} ({download.id}) {download_state(download)}, {done}{error}"
 
 
+def _verification(content: Any) -> str:
+    found = content.verification
+    done = f"{size(found.done_bytes)} of {size(found.total_bytes)}"
+    error = f": {found.error.message}" if found.HasField("error") else ""
+    return f"{found.game_id} ({found.id}) {verification_state(found)}, {done}{error}"
+
+
+def _removed(content: Any) -> str:
+    left = f", {content.left_file_count} files are left" if content.left_file_count else ""
+    return f"{content.game_id}: {size(content.removed_bytes)}{left}"
+
+
 def _peer(content: Any) -> str:
     return f"{content.peer.name or content.peer.id} at {content.peer.address}"
 
@@ -38,6 +50,8 @@ def _item(content: Any) -> str:
             return f"peer {_peer(content)}"
         case "download":
             return f"download {_download(content)}"
+        case "verification":
+            return f"verification {_verification(content)}"
         case _:
             return ""
 
@@ -68,9 +82,15 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "download_game_files_finished": _download,
     "download_game_files_failed": _download,
     "download_game_files_cancelled": _download,
+    "verify_game_begin": _verification,
+    "verify_game_progress": _verification,
+    "verify_game_ended": _verification,
+    "game_removed": _removed,
     "peer_discovered": _peer,
     "peer_connected": _peer,
     "peer_lost": lambda content: f"{content.name or content.peer_id}: {content.detail}",
+    "peer_updated": _peer,
+    "peer_removed": lambda content: str(content.peer_id),
     "peer_count_updated": lambda content: str(content.count),
     "scan_progress": _hashing,
     "scan_finished": lambda content: f"{content.game_count} games",

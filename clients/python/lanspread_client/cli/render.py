@@ -170,6 +170,18 @@ def download_state(download: types_pb2.Download) -> str:
     return state_name(types_pb2.DownloadState.Name(download.state), "DOWNLOAD_STATE_")
 
 
+def verification_state(verification: types_pb2.Verification) -> str:
+    return state_name(types_pb2.VerificationState.Name(verification.state), "VERIFICATION_STATE_")
+
+
+def show_findings(findings: Iterable[types_pb2.Finding]) -> None:
+    table = _table("FILE", "IS")
+    for each in findings:
+        kind = state_name(types_pb2.FindingKind.Name(each.kind), "FINDING_KIND_")
+        table.add_row(cell(each.path), kind)
+    _print(table, "Every file is as it should be.")
+
+
 def peer_state(peer: types_pb2.Peer) -> str:
     state = state_name(types_pb2.PeerState.Name(peer.state), "PEER_STATE_")
     return f"{state}, blocked" if peer.blocked else state
