@@ -92,6 +92,7 @@ class LinkParty:
             on_hints=lambda _peer, _hints: None,
             rng=Random(1),
         )
+        self.peers.watch_forgotten(self.links.forgotten)
 
     async def settle(self) -> None:
         """Let all that can run now do so."""

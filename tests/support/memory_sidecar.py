@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from lanspread_peer.model.download import (
@@ -18,8 +18,10 @@ from lanspread_peer.model.errors import (
     DownloadNotFound,
     GameDirUnusable,
     GameNotFound,
+    PeerNotFound,
     PeerUnreachable,
     StagingNotFound,
+    VerificationNotFound,
 )
 from lanspread_peer.model.events import (
     DownloadBegan,
@@ -30,21 +32,42 @@ from lanspread_peer.model.events import (
     DownloadPaused,
     DownloadProgressed,
     DownloadResumed,
+    GameRemoved,
+    PeerRemoved,
     SettingsChanged,
+    VerifyBegan,
+    VerifyEnded,
+    VerifyProgressed,
 )
 from lanspread_peer.model.game import Description, Title, Variant
-from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
+from lanspread_peer.model.ids import (
+    ContentId,
+    DownloadId,
+    GameId,
+    InstanceId,
+    PeerId,
+    VerificationId,
+)
 from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import FileEntry, Manifest, Totals
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.model.peer import Address, PeerState, PeerStatus, split_host_port
 from lanspread_peer.model.status import Counters, DelayBucket, GameAnswer, SidecarStatus
+from lanspread_peer.model.verification import (
+    Finding,
+    VerificationRequest,
+    VerificationState,
+    VerificationStatus,
+)
 from lanspread_peer.model.version import Version
 from lanspread_peer.runtime.event_hub import EventHub
+from lanspread_peer.storage.removal import Removed
 from lanspread_peer.storage.stagings import FoundStaging
 
 INSTANCE = InstanceId("0123456789abcdef" * 2)
 CONTENT_ID = ContentId("ab" * 32)
+# From 7 on, each another one.
+COUNTERS = Counters(*range(7, 7 + len(fields(Counters))))
 
 _STOPPED: dict[DownloadState, Callable[[DownloadStatus], DownloadEvent]] = {
     DownloadState.PAUSED: DownloadPaused,
@@ -114,6 +137,66 @@ def staging(name: str, fault: str = "") -> FoundStaging:
     return FoundStaging(name, staged, disk_bytes=2000, recorded_bytes=1000, fault="")
 
 
+def verification_status(number: int, game_id: str = "aoe2") -> VerificationStatus:
+    return VerificationStatus(
+        VerificationId(f"v{number}"),
+        GameId(game_id),
+        CONTENT_ID,
+        VerificationState.RUNNING,
+        1_700_000_000.0 + number,
+        total_bytes=1000,
+    )
+
+
+class MemoryVerifications:
+    """They move by hand, and find what a test says."""
+
+    def __init__(self, events: EventHub) -> None:
+        self._events = events
+        self._all: dict[VerificationId, VerificationStatus] = {}
+        self.requests: list[VerificationRequest] = []
+        self.found: list[Finding] = []
+
+    def start(self, request: VerificationRequest) -> VerificationStatus:
+        self.requests.append(request)
+        status = verification_status(len(self._all) + 1, request.game_id)
+        self._all[status.id] = status
+        self._events.emit(VerifyBegan(status))
+        return status
+
+    async def cancel(self, verification_id: VerificationId) -> VerificationStatus:
+        self._require(verification_id)
+        return self.end(VerificationState.CANCELLED)
+
+    def statuses(self) -> list[VerificationStatus]:
+        return list(reversed(self._all.values()))
+
+    def findings(self, verification_id: VerificationId) -> list[Finding]:
+        self._require(verification_id)
+        return self.found
+
+    def progress(self, done_bytes: int) -> VerificationStatus:
+        """Move the newest one on."""
+        status = self._change(done_bytes=done_bytes, eta_s=1.0)
+        self._events.emit(VerifyProgressed(status))
+        return status
+
+    def end(self, state: VerificationState, **values: Any) -> VerificationStatus:
+        """End the newest one."""
+        status = self._change(state=state, eta_s=None, **values)
+        self._events.emit(VerifyEnded(status))
+        return status
+
+    def _change(self, **changes: Any) -> VerificationStatus:
+        status = replace(self.statuses()[0], **changes)
+        self._all[status.id] = status
+        return status
+
+    def _require(self, verification_id: VerificationId) -> None:
+        if verification_id not in self._all:
+            raise VerificationNotFound("no such verification", verification_id=verification_id)
+
+
 class MemorySidecar:
     """Titles, peers and downloads are plain lists for a test to set; downloads move by hand."""
 
@@ -128,7 +211,23 @@ class MemorySidecar:
         self.game_dir = ""
         self.left_behind: list[FoundStaging] = []
         self.chosen = ChosenSettings()
+        self.removed_installed = False
+        self.verifications = MemoryVerifications(self.events)
         self._downloads: dict[DownloadId, DownloadStatus] = {}
+
+    async def remove_game(self, game_id: GameId, *, remove_installed: bool) -> Removed:
+        found = self._title(game_id)
+        self.library.remove(found)
+        self.removed_installed = remove_installed
+        self.events.emit(GameRemoved(game_id, 1000, 0))
+        return Removed(1000, 0)
+
+    async def remove_peer(self, peer_id: PeerId) -> None:
+        left = [each for each in self.known_peers if each.id != peer_id]
+        if left == self.known_peers:
+            raise PeerNotFound("no such peer", peer_id=peer_id)
+        self.known_peers = left
+        self.events.emit(PeerRemoved(peer_id))
 
     async def set_game_dir(self, path: str) -> None:
         if path == "/missing":
@@ -218,7 +317,7 @@ class MemorySidecar:
         addresses = (Address("127.0.0.1", 26789),)
         return SidecarStatus(
             "0.1.0", peer_id(0), INSTANCE, "me", "/games", "/state", addresses, 1.5,
-            len(self.known_peers), len(self.library), False, Counters(received_bytes=7),
+            len(self.known_peers), len(self.library), False, COUNTERS,
             (DelayBucket(0.001, 5), DelayBucket(math.inf, 1)),
         )  # fmt: skip
 

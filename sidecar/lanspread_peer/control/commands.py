@@ -4,17 +4,50 @@ The servicer knows nothing else of it, so the whole API can be driven without a 
 method runs on the event loop, and raises errors of the tree only.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.game import Title
-from lanspread_peer.model.ids import ContentId, DownloadId, GameId, InstanceId, PeerId
+from lanspread_peer.model.ids import (
+    ContentId,
+    DownloadId,
+    GameId,
+    InstanceId,
+    PeerId,
+    VerificationId,
+)
 from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
 from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.model.verification import Finding, VerificationRequest, VerificationStatus
 from lanspread_peer.runtime.event_hub import EventHub
+from lanspread_peer.storage.removal import Removed
 from lanspread_peer.storage.stagings import FoundStaging
+
+
+class Verifications(Protocol):
+    """The commands and questions about verifications."""
+
+    def start(self, request: VerificationRequest) -> VerificationStatus:
+        """Accept one; a repeated `request_id`, or game while one runs, gives that one again.
+
+        Raises GameNotFound, GameIndexing, UnsafeGame or TooManyVerifications.
+        """
+        ...
+
+    async def cancel(self, verification_id: VerificationId) -> VerificationStatus:
+        """End one, and answer once it has ended; raises VerificationNotFound."""
+        ...
+
+    def statuses(self) -> list[VerificationStatus]:
+        """Those of this launch, newest first."""
+        ...
+
+    def findings(self, verification_id: VerificationId) -> Sequence[Finding]:
+        """What one found, in order of the paths; raises VerificationNotFound."""
+        ...
 
 
 class Sidecar(Protocol):
@@ -22,6 +55,9 @@ class Sidecar(Protocol):
 
     @property
     def events(self) -> EventHub: ...
+
+    @property
+    def verifications(self) -> Verifications: ...
 
     @property
     def instance_id(self) -> InstanceId: ...
@@ -42,6 +78,10 @@ class Sidecar(Protocol):
         self, game_id: GameId, content_id: ContentId | None
     ) -> tuple[ContentId, Manifest]:
         """The manifest of a variant, or of the one that a download takes by itself."""
+        ...
+
+    async def remove_game(self, game_id: GameId, *, remove_installed: bool) -> Removed:
+        """Delete its files; raises GameNotFound, DownloadActive or StorageError."""
         ...
 
     async def start_download(self, request: DownloadRequest) -> DownloadStatus:
@@ -82,6 +122,10 @@ class Sidecar(Protocol):
 
     async def add_peer(self, address: str) -> PeerStatus:
         """Connect to `host:port`; raises InvalidField or PeerUnreachable."""
+        ...
+
+    async def remove_peer(self, peer_id: PeerId) -> None:
+        """Forget a peer until it is seen again; raises PeerNotFound."""
         ...
 
     async def block_peer(self, peer_id: PeerId) -> PeerStatus:

@@ -4,6 +4,8 @@ Names that come from peers are sent as they are; only what Unicode cannot encode
 because one such name must not make a whole list unreadable.
 """
 
+from dataclasses import asdict
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lanspread.peer.v1 import types_pb2
@@ -188,7 +190,6 @@ def to_peer(value: PeerStatus) -> types_pb2.Peer:
 
 
 def to_status(value: SidecarStatus) -> types_pb2.Status:
-    counters = value.counters
     return types_pb2.Status(
         version=value.version,
         peer_id=value.peer_id,
@@ -201,13 +202,8 @@ def to_status(value: SidecarStatus) -> types_pb2.Status:
         peer_count=value.peer_count,
         game_count=value.game_count,
         indexing=value.indexing,
-        counters=types_pb2.Counters(
-            received_bytes=counters.received_bytes,
-            sent_bytes=counters.sent_bytes,
-            bad_chunks=counters.bad_chunks,
-            requests_served=counters.requests_served,
-            requests_refused=counters.requests_refused,
-        ),
+        # The fields have the names of the proto.
+        counters=types_pb2.Counters(**asdict(value.counters)),
         loop_delays=(
             types_pb2.DelayBucket(up_to_seconds=each.up_to_s, count=each.count)
             for each in value.loop_delays

@@ -13,6 +13,7 @@ from lanspread_peer.control.convert import (
     to_variant,
 )
 from lanspread_peer.control.convert_settings import to_settings
+from lanspread_peer.control.convert_verifications import to_verification
 from lanspread_peer.model.download import DownloadStatus
 from lanspread_peer.model.events import (
     DownloadBegan,
@@ -26,27 +27,36 @@ from lanspread_peer.model.events import (
     DownloadWaiting,
     Event,
     GameDirChanged,
+    GameRemoved,
     GamesUpdated,
     GotGameFiles,
     NoPeersHaveGame,
     PeerConnected,
     PeerCountUpdated,
     PeerDiscovered,
+    PeerEvent,
     PeerLost,
+    PeerRemoved,
+    PeerUpdated,
     ScanFinished,
     ScanProgressed,
     SettingsChanged,
+    VerifyBegan,
+    VerifyEnded,
+    VerifyEvent,
+    VerifyProgressed,
     Warned,
 )
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.model.verification import VerificationStatus
 from lanspread_peer.runtime.event_hub import Delivery
 
 _Response = events_pb2.WatchEventsResponse
 
 
 def to_snapshot_item(
-    value: Title | PeerStatus | DownloadStatus, unix_s: float
+    value: Title | PeerStatus | DownloadStatus | VerificationStatus, unix_s: float
 ) -> events_pb2.WatchEventsResponse:
     """One part of the state, which has no number and no token."""
     match value:
@@ -56,6 +66,8 @@ def to_snapshot_item(
             item = events_pb2.SnapshotItem(peer=to_peer(value))
         case DownloadStatus():
             item = events_pb2.SnapshotItem(download=to_download(value))
+        case VerificationStatus():
+            item = events_pb2.SnapshotItem(verification=to_verification(value))
         case _:
             assert_never(value)
     return _Response(time=to_timestamp(unix_s), snapshot_item=item)
@@ -76,10 +88,19 @@ def to_response(delivery: Delivery) -> events_pb2.WatchEventsResponse:
 def to_event(event: Event) -> events_pb2.WatchEventsResponse:
     """What happened, without number, time and token."""
     match event:
-        case PeerDiscovered() | PeerConnected() | PeerLost() | PeerCountUpdated():
+        case (
+            PeerDiscovered()
+            | PeerConnected()
+            | PeerLost()
+            | PeerUpdated()
+            | PeerRemoved()
+            | PeerCountUpdated()
+        ):
             return _of_peers(event)
-        case GamesUpdated() | GotGameFiles() | NoPeersHaveGame():
+        case GamesUpdated() | GotGameFiles() | NoPeersHaveGame() | GameRemoved():
             return _of_games(event)
+        case VerifyBegan() | VerifyProgressed() | VerifyEnded():
+            return _of_verification(event)
         case ScanProgressed() | ScanFinished() | GameDirChanged() | SettingsChanged() | Warned():
             return _of_sidecar(event)
         case _:
@@ -117,9 +138,23 @@ def _of_download(event: DownloadEvent) -> events_pb2.WatchEventsResponse:
             assert_never(event)
 
 
-def _of_peers(
-    event: PeerDiscovered | PeerConnected | PeerLost | PeerCountUpdated,
-) -> events_pb2.WatchEventsResponse:
+def _of_verification(event: VerifyEvent) -> events_pb2.WatchEventsResponse:
+    verification = to_verification(event.verification)
+    match event:
+        case VerifyBegan():
+            began = events_pb2.VerifyGameBegin(verification=verification)
+            return _Response(verify_game_begin=began)
+        case VerifyProgressed():
+            progress = events_pb2.VerifyGameProgress(verification=verification)
+            return _Response(verify_game_progress=progress)
+        case VerifyEnded():
+            ended = events_pb2.VerifyGameEnded(verification=verification)
+            return _Response(verify_game_ended=ended)
+        case _:
+            assert_never(event)
+
+
+def _of_peers(event: PeerEvent) -> events_pb2.WatchEventsResponse:
     match event:
         case PeerDiscovered():
             discovered = events_pb2.PeerDiscovered(peer=to_peer(event.peer))
@@ -132,6 +167,10 @@ def _of_peers(
                 peer_id=event.peer_id, name=encodable(event.name), detail=encodable(event.detail)
             )
             return _Response(peer_lost=lost)
+        case PeerUpdated():
+            return _Response(peer_updated=events_pb2.PeerUpdated(peer=to_peer(event.peer)))
+        case PeerRemoved():
+            return _Response(peer_removed=events_pb2.PeerRemoved(peer_id=event.peer_id))
         case PeerCountUpdated():
             return _Response(peer_count_updated=events_pb2.PeerCountUpdated(count=event.count))
         case _:
@@ -139,7 +178,7 @@ def _of_peers(
 
 
 def _of_games(
-    event: GamesUpdated | GotGameFiles | NoPeersHaveGame,
+    event: GamesUpdated | GotGameFiles | NoPeersHaveGame | GameRemoved,
 ) -> events_pb2.WatchEventsResponse:
     match event:
         case GamesUpdated():
@@ -157,6 +196,13 @@ def _of_games(
         case NoPeersHaveGame():
             nobody = events_pb2.NoPeersHaveGame(game_id=event.game_id)
             return _Response(no_peers_have_game=nobody)
+        case GameRemoved():
+            removed = events_pb2.GameRemoved(
+                game_id=event.game_id,
+                removed_bytes=event.removed_bytes,
+                left_file_count=event.left_files,
+            )
+            return _Response(game_removed=removed)
         case _:
             assert_never(event)
 

@@ -24,23 +24,28 @@ from lanspread_peer.control.convert import (
 )
 from lanspread_peer.control.convert_events import to_response, to_snapshot_item
 from lanspread_peer.control.convert_settings import changed_names, chosen_settings, to_settings
-from lanspread_peer.control.paging import page_of, parse_token
+from lanspread_peer.control.convert_verifications import to_finding, to_verification
+from lanspread_peer.control.paging import page_of
+from lanspread_peer.control.parse_requests import (
+    FILES_LIST,
+    bounded_id,
+    content_id_of_page,
+    optional_content_id,
+    parse_download_id,
+    parse_verification_id,
+    selected_paths,
+)
 from lanspread_peer.control.status import Context, answering
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
-from lanspread_peer.model.errors import EmptySelection, InvalidField
+from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import (
-    ContentId,
-    DownloadId,
-    parse_content_id,
     parse_game_id,
     parse_peer_id,
 )
-from lanspread_peer.model.limits import MAX_ID_CHARACTERS
 from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.model.verification import VerificationRequest, VerificationStatus
 from lanspread_peer.runtime.clock import unix_s
-
-_FILES = "files:"
 
 
 class Servicer(PeerServiceServicer):
@@ -86,13 +91,13 @@ class Servicer(PeerServiceServicer):
         self, request: pb.ListGameFilesRequest, _context: Context
     ) -> pb.ListGameFilesResponse:
         content_id, manifest = await self._sidecar.game_manifest(
-            parse_game_id(request.game_id), _content_id_of_page(request)
+            parse_game_id(request.game_id), content_id_of_page(request)
         )
         page = page_of(
             manifest.files,
             to_file,
             key=lambda entry: entry.path,
-            of=_FILES + content_id,
+            of=FILES_LIST + content_id,
             page_size=request.page_size,
             page_token=request.page_token,
         )
@@ -107,9 +112,9 @@ class Servicer(PeerServiceServicer):
         status = await self._sidecar.start_download(
             DownloadRequest(
                 parse_game_id(request.game_id),
-                _optional_content_id(request.content_id),
-                _selected_paths(request),
-                _bounded_id(request.request_id, "request_id"),
+                optional_content_id(request.content_id),
+                selected_paths(request),
+                bounded_id(request.request_id, "request_id"),
             )
         )
         return pb.DownloadGameFilesResponse(download=to_download(status))
@@ -118,28 +123,28 @@ class Servicer(PeerServiceServicer):
     async def PauseDownload(
         self, request: pb.PauseDownloadRequest, _context: Context
     ) -> pb.PauseDownloadResponse:
-        status = await self._sidecar.pause_download(_download_id(request.download_id))
+        status = await self._sidecar.pause_download(parse_download_id(request.download_id))
         return pb.PauseDownloadResponse(download=to_download(status))
 
     @answering
     async def ResumeDownload(
         self, request: pb.ResumeDownloadRequest, _context: Context
     ) -> pb.ResumeDownloadResponse:
-        status = await self._sidecar.resume_download(_download_id(request.download_id))
+        status = await self._sidecar.resume_download(parse_download_id(request.download_id))
         return pb.ResumeDownloadResponse(download=to_download(status))
 
     @answering
     async def CancelDownload(
         self, request: pb.CancelDownloadRequest, _context: Context
     ) -> pb.CancelDownloadResponse:
-        status = await self._sidecar.cancel_download(_download_id(request.download_id))
+        status = await self._sidecar.cancel_download(parse_download_id(request.download_id))
         return pb.CancelDownloadResponse(download=to_download(status))
 
     @answering
     async def GetDownload(
         self, request: pb.GetDownloadRequest, _context: Context
     ) -> pb.GetDownloadResponse:
-        status = self._sidecar.download(_download_id(request.download_id))
+        status = self._sidecar.download(parse_download_id(request.download_id))
         return pb.GetDownloadResponse(download=to_download(status))
 
     @answering
@@ -183,6 +188,70 @@ class Servicer(PeerServiceServicer):
         return pb.DeleteStagingResponse()
 
     @answering
+    async def VerifyGame(
+        self, request: pb.VerifyGameRequest, _context: Context
+    ) -> pb.VerifyGameResponse:
+        status = self._sidecar.verifications.start(
+            VerificationRequest(
+                parse_game_id(request.game_id),
+                request.reseal,
+                bounded_id(request.request_id, "request_id"),
+            )
+        )
+        return pb.VerifyGameResponse(verification=to_verification(status))
+
+    @answering
+    async def CancelVerification(
+        self, request: pb.CancelVerificationRequest, _context: Context
+    ) -> pb.CancelVerificationResponse:
+        verification_id = parse_verification_id(request.verification_id)
+        status = await self._sidecar.verifications.cancel(verification_id)
+        return pb.CancelVerificationResponse(verification=to_verification(status))
+
+    @answering
+    async def ListVerifications(
+        self, request: pb.ListVerificationsRequest, _context: Context
+    ) -> pb.ListVerificationsResponse:
+        page = page_of(
+            self._sidecar.verifications.statuses(),
+            to_verification,
+            key=lambda status: status.id,
+            of="verifications",
+            page_size=request.page_size,
+            page_token=request.page_token,
+            is_sorted=False,
+        )
+        return pb.ListVerificationsResponse(
+            verifications=page.messages, next_page_token=page.next_page_token
+        )
+
+    @answering
+    async def ListFindings(
+        self, request: pb.ListFindingsRequest, _context: Context
+    ) -> pb.ListFindingsResponse:
+        verification_id = parse_verification_id(request.verification_id)
+        page = page_of(
+            self._sidecar.verifications.findings(verification_id),
+            to_finding,
+            key=lambda finding: finding.path,
+            of=f"findings:{verification_id}",
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListFindingsResponse(findings=page.messages, next_page_token=page.next_page_token)
+
+    @answering
+    async def RemoveGame(
+        self, request: pb.RemoveGameRequest, _context: Context
+    ) -> pb.RemoveGameResponse:
+        removed = await self._sidecar.remove_game(
+            parse_game_id(request.game_id), remove_installed=request.remove_installed
+        )
+        return pb.RemoveGameResponse(
+            removed_bytes=removed.bytes, left_file_count=removed.left_files
+        )
+
+    @answering
     async def ListPeers(
         self, request: pb.ListPeersRequest, _context: Context
     ) -> pb.ListPeersResponse:
@@ -201,6 +270,13 @@ class Servicer(PeerServiceServicer):
         if not request.address:
             raise InvalidField("address", "HOST:PORT")
         return pb.AddPeerResponse(peer=to_peer(await self._sidecar.add_peer(request.address)))
+
+    @answering
+    async def RemovePeer(
+        self, request: pb.RemovePeerRequest, _context: Context
+    ) -> pb.RemovePeerResponse:
+        await self._sidecar.remove_peer(parse_peer_id(request.peer_id))
+        return pb.RemovePeerResponse()
 
     @answering
     async def BlockPeer(
@@ -271,40 +347,12 @@ class Servicer(PeerServiceServicer):
         )
 
 
-def _state_of(sidecar: Sidecar) -> list[Title | PeerStatus | DownloadStatus]:
-    return [*sidecar.titles(), *sidecar.peers(), *reversed(sidecar.downloads())]
-
-
-def _optional_content_id(text: str) -> ContentId | None:
-    return parse_content_id(text) if text else None
-
-
-def _content_id_of_page(request: pb.ListGameFilesRequest) -> ContentId | None:
-    """The variant that the request names, or whose first pages the client was given."""
-    named = _optional_content_id(request.content_id)
-    if not request.page_token or named:
-        return named
-    name = parse_token(request.page_token).of
-    if not name.startswith(_FILES):
-        raise InvalidField("page_token", "the next_page_token of the previous page")
-    return parse_content_id(name.removeprefix(_FILES))
-
-
-def _selected_paths(request: pb.DownloadGameFilesRequest) -> tuple[str, ...] | None:
-    if not request.HasField("selection"):
-        return None
-    if not request.selection.paths:
-        raise EmptySelection("selection: expected at least one path")
-    return tuple(request.selection.paths)
-
-
-def _download_id(text: str) -> DownloadId:
-    if not text:
-        raise InvalidField("download_id", "the id of a download")
-    return DownloadId(_bounded_id(text, "download_id"))
-
-
-def _bounded_id(text: str, field: str) -> str:
-    if len(text) > MAX_ID_CHARACTERS:
-        raise InvalidField(field, f"at most {MAX_ID_CHARACTERS} characters")
-    return text
+def _state_of(
+    sidecar: Sidecar,
+) -> list[Title | PeerStatus | DownloadStatus | VerificationStatus]:
+    return [
+        *sidecar.titles(),
+        *sidecar.peers(),
+        *reversed(sidecar.downloads()),
+        *reversed(sidecar.verifications.statuses()),
+    ]

@@ -130,6 +130,12 @@ class PeerDb:
         peer.state, peer.digest, peer.seen_at = PeerState.LOST, "", now
         return changed
 
+    def forget(self, peer_id: PeerId) -> None:
+        """Drop a peer that is not connected; nothing happens when it is, or is not known."""
+        peer = self._peers.get(peer_id)
+        if peer is not None and not peer.is_connected:
+            self._forget(peer_id)
+
     def forget_stale(self, *, now: float) -> None:
         """Drop peers that have been gone for FORGET_AFTER_S."""
         for peer in list(self._peers.values()):

@@ -83,6 +83,11 @@ class UploadQueue:
         self._slow_again_at = 0.0
 
     @property
+    def running_count(self) -> int:
+        """How many hold a slot."""
+        return len(self._running)
+
+    @property
     def is_waited_for(self) -> bool:
         """Whether anybody waits for a slot."""
         return bool(self._waiting)

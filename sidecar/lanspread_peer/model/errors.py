@@ -104,6 +104,18 @@ class StagingNotFound(RequestError):
     reason = "STAGING_NOT_FOUND"
 
 
+class VerificationNotFound(RequestError):
+    """No verification has this id."""
+
+    reason = "VERIFICATION_NOT_FOUND"
+
+
+class TooManyVerifications(RequestError):
+    """As many verifications as may be are running or queued."""
+
+    reason = "TOO_MANY_VERIFICATIONS"
+
+
 class AlreadyDownloaded(RequestError):
     """The game folder holds exactly this content already."""
 
@@ -150,6 +162,12 @@ class PeerUnreachable(RequestError):
     """No sidecar answered at an address that a person named."""
 
     reason = "PEER_UNREACHABLE"
+
+
+class PeerNotFound(RequestError):
+    """No peer with this id was seen."""
+
+    reason = "PEER_NOT_FOUND"
 
 
 class TooManyBlocked(RequestError):

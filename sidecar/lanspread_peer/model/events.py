@@ -1,7 +1,7 @@
 """Events: what a front end is told, as values. Every one is a fact in the past tense.
 
-The event log numbers them; control turns them into messages. `DownloadProgressed` and
-`PeerCountUpdated` are level-triggered: only the latest value counts, so they may be skipped.
+The event log numbers them; control turns them into messages. A `LevelEvent` is
+level-triggered: only the latest value counts, so it may be skipped.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from lanspread_peer.model.ids import GameId, PeerId
 from lanspread_peer.model.live_settings import LiveSettings
 from lanspread_peer.model.manifest import Totals
 from lanspread_peer.model.peer import PeerStatus
+from lanspread_peer.model.verification import VerificationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,36 @@ class DownloadCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyBegan:
+    """A verification was accepted; it runs when its turn comes."""
+
+    verification: VerificationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyProgressed:
+    """The latest figures of a verification; level-triggered."""
+
+    verification: VerificationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyEnded:
+    """A verification is over; its state says how."""
+
+    verification: VerificationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class GameRemoved:
+    """The files of a game were removed, but for `left_files` that the disk did not let go."""
+
+    game_id: GameId
+    removed_bytes: int
+    left_files: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerDiscovered:
     """A sidecar was seen that was not known; it is not connected yet."""
 
@@ -115,6 +146,20 @@ class PeerLost:
     peer_id: PeerId
     name: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUpdated:
+    """A peer was blocked, or is blocked no more."""
+
+    peer: PeerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRemoved:
+    """A peer is not known any more."""
+
+    peer_id: PeerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +219,9 @@ DownloadEvent = (
     | DownloadFailedEvent
     | DownloadCancelled
 )
-LevelEvent = DownloadProgressed | PeerCountUpdated | ScanProgressed
+VerifyEvent = VerifyBegan | VerifyProgressed | VerifyEnded
+PeerEvent = PeerDiscovered | PeerConnected | PeerLost | PeerUpdated | PeerRemoved | PeerCountUpdated
+LevelEvent = DownloadProgressed | VerifyProgressed | PeerCountUpdated | ScanProgressed
 StateEvent = (
     GamesUpdated
     | GotGameFiles
@@ -186,9 +233,14 @@ StateEvent = (
     | DownloadFinished
     | DownloadFailedEvent
     | DownloadCancelled
+    | VerifyBegan
+    | VerifyEnded
+    | GameRemoved
     | PeerDiscovered
     | PeerConnected
     | PeerLost
+    | PeerUpdated
+    | PeerRemoved
     | ScanFinished
     | GameDirChanged
     | SettingsChanged

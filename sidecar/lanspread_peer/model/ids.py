@@ -21,6 +21,7 @@ GameId = NewType("GameId", str)
 GameKey = NewType("GameKey", str)
 ContentId = NewType("ContentId", str)
 DownloadId = NewType("DownloadId", str)
+VerificationId = NewType("VerificationId", str)
 
 _PEER_ID = re.compile(r"[a-z2-7]{52}")
 _CONTENT_ID = re.compile(r"[0-9a-f]{64}")

@@ -235,6 +235,8 @@ MAX_STAGED_JSON_BYTES = MAX_MANIFEST_BYTES
 MAX_STAGING_RECORD_BYTES = 64 * MIB
 # A journal names each path of a manifest twice, those of the files that go, and small figures.
 MAX_JOURNAL_BYTES = 4 * MAX_MANIFEST_BYTES
+# What is noted of the removal of a game names each of its files once.
+MAX_REMOVAL_BYTES = 2 * MAX_MANIFEST_BYTES
 # Ids that clients and we ourselves make up; ours have 32.
 MAX_ID_CHARACTERS = 128
 # Our own small files in the state folder; the largest of them is well below 4 KiB.
@@ -256,6 +258,12 @@ MAX_CONTROL_MESSAGE_BYTES = MIB
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 200
 MAX_KEPT_DOWNLOADS = 256
+# One runs at a time; as many may wait as downloads may be active.
+MAX_ACTIVE_VERIFICATIONS = 64
+MAX_KEPT_VERIFICATIONS = 64
+# Of each kind, what a verification found is listed up to here, and counted beyond: more paths tell
+# a person nothing, and all that are kept take 100 MB at the very most.
+MAX_FINDINGS_PER_KIND = 1000
 # An event stream's frugality: figures that people watch, and a sign of life when nothing happens.
 EVENT_HEARTBEAT_S = 15.0
 PROGRESS_INTERVAL_S = 0.25

@@ -10,13 +10,27 @@ from lanspread_peer.model.peer import Address
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the sidecar did since its start; bytes are those of game files."""
+    """What the sidecar did since its start; bytes are those of game files.
+
+    The last four are numbers of this moment. See Counters in the proto for the meaning of each.
+    """
 
     received_bytes: int = 0
     sent_bytes: int = 0
     bad_chunks: int = 0
     requests_served: int = 0
     requests_refused: int = 0
+    received_tls_bytes: int = 0
+    received_quic_bytes: int = 0
+    sent_tls_bytes: int = 0
+    sent_quic_bytes: int = 0
+    verified_chunks: int = 0
+    refused_callers: int = 0
+    events: int = 0
+    quic_connections: int = 0
+    tls_connections: int = 0
+    event_streams: int = 0
+    active_uploads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,15 @@ class Bulk:
     """Made by `open`; the caller must `close` it."""
 
     def __init__(
-        self, server: TlsServer, client: TlsClient, routes: BulkRoutes, dialler: DialBackServer
+        self,
+        server: TlsServer,
+        client: TlsClient,
+        routes: BulkRoutes,
+        dialler: DialBackServer,
+        callers: Callers[TlsCaller],
     ) -> None:
         self.routes = routes
+        self._callers = callers
         self._server = server
         self._client = client
         self._dialler = dialler
@@ -90,7 +96,18 @@ class Bulk:
             client,
             BulkRoutes(client, dial_backs, links.current, emit),
             DialBackServer(server, back, neighbourhood.bulk_address),
+            callers,
         )
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that others or we have opened."""
+        return self._server.connection_count + self._client.connection_count
+
+    @property
+    def refused_callers(self) -> int:
+        """How many were sent away."""
+        return self._callers.refused_count
 
     async def dial_back(self, peer_id: PeerId) -> Message:
         """See DialBackServer.answer."""

@@ -15,6 +15,7 @@ from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
 from lanspread_peer.runtime.carrier import Reports, Target
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher, any_request
 from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.storage import beneath
 from lanspread_peer.transport.base import Connection
@@ -31,7 +32,14 @@ _ANSWERS = (errors.Busy, errors.NotFoundByPeer, errors.Stale, errors.NotIndexed)
 class BulkCarrier:
     """A Carrier; where no way by TLS works, `by_messages` has its turn."""
 
-    def __init__(self, routes: BulkRoutes, by_messages: ChunkFetcher, limit: RateLimit) -> None:
+    def __init__(
+        self,
+        routes: BulkRoutes,
+        by_messages: ChunkFetcher,
+        limit: RateLimit,
+        counters: RunningCounters,
+    ) -> None:
+        self._counters = counters
         self._routes = routes
         self._by_messages = by_messages
         self._limit = limit
@@ -54,6 +62,7 @@ class BulkCarrier:
             nonlocal has_line
             has_line = True
             way.reached()
+            self._counters.received_tls_bytes += count
             reports.on_bytes(count)
 
         try:

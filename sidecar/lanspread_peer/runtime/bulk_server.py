@@ -84,6 +84,7 @@ class BulkServer:
         def slice_begins(size: int) -> None:
             slot.keep(size)
             self._counters.sent_bytes += size
+            self._counters.sent_tls_bytes += size
 
         def is_gone() -> bool:
             return caller.is_closed

@@ -61,6 +61,7 @@ class Callers(Generic[_Caller]):
         self._own_ack = own_ack
         self._on_proven = on_proven
         self._warnings = warnings
+        self.refused_count = 0
         # None once it was used.
         self._nonces: WeakKeyDictionary[_Caller, bytes | None] = WeakKeyDictionary()
 
@@ -93,6 +94,7 @@ class Callers(Generic[_Caller]):
                 raise errors.Refused(f"this sidecar speaks protocol {messages.PROTOCOL_VERSION}")
             await self._on_proven(connection, hello)
         except errors.LanspreadError as error:
+            self.refused_count += 1
             self.send_away(connection, error.message)
             raise
         connection.identify(peer_id)

@@ -159,6 +159,13 @@ class Downloads:
                 )
             yield
 
+    @asynccontextmanager
+    async def none_of(self, key: GameKey) -> AsyncIterator[None]:
+        """Within it, no download of this game is accepted; raises DownloadActive."""
+        async with self._starting.setdefault(key, asyncio.Lock()):
+            self._require_idle(key)
+            yield
+
     def sources_changed(self, keys: Iterable[GameKey]) -> None:
         """Other peers may hold these games now."""
         changed = set(keys)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from weakref import WeakSet
 
 from lanspread_peer.core.event_log import Cursor, EventLog
 from lanspread_peer.model.errors import InvalidField, ResumeTokenExpired
@@ -30,6 +31,9 @@ from lanspread_peer.model.events import (
     ScanFinished,
     ScanProgressed,
     StateEvent,
+    VerifyEnded,
+    VerifyEvent,
+    VerifyProgressed,
 )
 from lanspread_peer.model.ids import InstanceId
 from lanspread_peer.model.limits import (
@@ -95,6 +99,17 @@ class EventHub:
         heartbeat_s: float = EVENT_HEARTBEAT_S,
     ) -> None:
         self._feed = _Feed(instance, monotonic, wall, heartbeat_s)
+        self._streams: WeakSet[Subscription] = WeakSet()
+
+    @property
+    def latest(self) -> int:
+        """How many state events were told."""
+        return self._feed.log.latest
+
+    @property
+    def stream_count(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._streams)
 
     @property
     def size_bytes(self) -> int:
@@ -108,6 +123,8 @@ class EventHub:
                 # The event of a final state says more, and says it once.
                 if not event.download.state.is_final:
                     self._set_level(_progress_of(event), event, PROGRESS_INTERVAL_S)
+            case VerifyProgressed():
+                self._set_level(_verification_of(event), event, PROGRESS_INTERVAL_S)
             case PeerCountUpdated():
                 self._set_level(_PEER_COUNT, event, PEER_COUNT_INTERVAL_S)
             case ScanProgressed():
@@ -129,7 +146,9 @@ class EventHub:
         log = self._feed.log
         sequence = self._sequence_of(resume_token) if resume_token else log.latest
         log.check(sequence)
-        return Subscription(self._feed, Cursor(sequence))
+        subscription = Subscription(self._feed, Cursor(sequence))
+        self._streams.add(subscription)
+        return subscription
 
     def end(self) -> None:
         """End every subscription, once it has read the state events that are there."""
@@ -146,6 +165,8 @@ class EventHub:
                 log.end_level(_progress_of(event))
             case DownloadBegan() | DownloadWaiting() | DownloadResumed() | DownloadPaused():
                 log.drop_level(_progress_of(event))
+            case VerifyEnded():
+                log.end_level(_verification_of(event))
             case ScanFinished():
                 log.drop_level(_SCAN)
             case _:
@@ -218,3 +239,7 @@ class Subscription:
 
 def _progress_of(event: DownloadEvent) -> str:
     return f"download:{event.download.id}"
+
+
+def _verification_of(event: VerifyEvent) -> str:
+    return f"verification:{event.verification.id}"

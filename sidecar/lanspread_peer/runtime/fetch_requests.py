@@ -88,6 +88,7 @@ class FetchRequests:
 
     def came(self, peer: PeerId, chunk: Chunk, received: Received) -> None:
         """A chunk of a source is verified and written, and the planner has said what it means."""
+        self._network.counters.verified_chunks += 1
         self.cut(received.cancel)
         if not received.is_new:
             self._download.wasted(chunk.length)

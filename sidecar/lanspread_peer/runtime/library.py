@@ -95,6 +95,13 @@ class Library:
         self._settled.clear()
         self._dirty.set()
 
+    def look_again(self, key: GameKey) -> None:
+        """Offer a game no more until it is looked at afresh, as its files are not as they were."""
+        self._found.pop(key, None)
+        self._withdraw(key)
+        self._publish([key])
+        self.request_rescan()
+
     async def wait_settled(self) -> None:
         """Waits until everything found so far is hashed and offered."""
         await self._settled.wait()

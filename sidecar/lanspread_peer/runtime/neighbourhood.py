@@ -15,8 +15,8 @@ from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.discovery.addresses import listen_addresses
 from lanspread_peer.discovery.mdns import MdnsDiscovery
-from lanspread_peer.model.errors import InvalidField, PeerUnreachable
-from lanspread_peer.model.events import Event, Warned
+from lanspread_peer.model.errors import InvalidField, PeerNotFound, PeerUnreachable
+from lanspread_peer.model.events import Event, PeerRemoved, PeerUpdated, Warned
 from lanspread_peer.model.ids import GameKey, InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.limits import MAX_PEER_HINTS
 from lanspread_peer.model.peer import Address, PeerStatus, Sighting, is_loopback, split_host_port
@@ -108,6 +108,7 @@ class Neighbourhood:
             on_hints=self._take_hints,
             rng=self._rng,
         )
+        self._peers.watch_forgotten(self._forgotten)
         self._pinned = PinnedPeers(self.links, self._emit, self._rng)
 
     async def look_for_others(self) -> None:
@@ -149,14 +150,32 @@ class Neighbourhood:
         if peer_id == self._identity.peer_id:
             raise InvalidField("peer_id", "the id of another sidecar")
         await self._blocked.add(peer_id)
-        await self.links.drop(peer_id)
-        return self._status(peer_id)
+        await self.links.drop(peer_id, "blocked")
+        return self._tell_updated(peer_id)
 
     async def unblock(self, peer_id: PeerId) -> PeerStatus:
         """Undo `block`, and dial the peer where it was seen last; raises StorageError."""
         await self._blocked.remove(peer_id)
         self.links.sighted(peer_id, Sighting(self._peers.addresses(peer_id), "known", peer_id))
-        return self._status(peer_id)
+        return self._tell_updated(peer_id)
+
+    async def remove(self, peer_id: PeerId) -> None:
+        """Forget a peer, until it calls or is seen again; raises PeerNotFound."""
+        if self._peers.status(peer_id) is None:
+            raise PeerNotFound(f"no peer {peer_id!r} was seen", peer_id=peer_id)
+        self._pinned.unpin(peer_id)
+        await self.links.drop(peer_id, "removed")
+        self._peers.forget(peer_id)
+
+    @property
+    def connection_count(self) -> int:
+        """QUIC connections that others or we have opened."""
+        return self._transport.connection_count
+
+    @property
+    def refused_callers(self) -> int:
+        """How many were sent away."""
+        return self._callers.refused_count
 
     @property
     def blocked(self) -> frozenset[PeerId]:
@@ -171,6 +190,16 @@ class Neighbourhood:
     def _status(self, peer_id: PeerId) -> PeerStatus:
         status = self._peers.status(peer_id) or PeerStatus.unseen(peer_id)
         return replace(status, blocked=peer_id in self._blocked)
+
+    def _tell_updated(self, peer_id: PeerId) -> PeerStatus:
+        status = self._status(peer_id)
+        is_listed = status.blocked or self._peers.status(peer_id) is not None
+        self._emit(PeerUpdated(status) if is_listed else PeerRemoved(peer_id))
+        return status
+
+    def _forgotten(self, peer_id: PeerId) -> None:
+        self.links.forgotten(peer_id)
+        self._tell_updated(peer_id)
 
     def library_changed(self) -> None:
         """Tell all linked peers soon that our library changed."""

@@ -75,7 +75,6 @@ class PeerLinks:
         self._clones = Clones(own_id, own_instance, self._dialler, self._greeter, warnings)
         self._blocked = is_blocked
         self._peers = peers
-        peers.watch_forgotten(self._forgotten)
         self._emit = emit
         self._on_titles = on_titles
         self._on_hints = on_hints
@@ -146,13 +145,13 @@ class PeerLinks:
         if link is not None and link.linked.is_set():
             await link.lost.wait()
 
-    async def drop(self, peer_id: PeerId) -> None:
-        """End the link to a peer that was blocked; returns once the peer is lost."""
+    async def drop(self, peer_id: PeerId, detail: str) -> None:
+        """End the connection to a peer; returns once the peer is lost."""
         link = self._links.get(peer_id)
         if link is None:
             return
         for proven in link.choice.all:
-            proven.connection.close("blocked")
+            proven.connection.close(detail)
         link.woken.set()
         await self.wait_lost(peer_id)
 
@@ -216,7 +215,7 @@ class PeerLinks:
         link.keeper = self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, dialled))
         return link
 
-    def _forgotten(self, peer_id: PeerId) -> None:
+    def forgotten(self, peer_id: PeerId) -> None:
         """A peer is not known any more: its link, and the dial that may wait, end with that."""
         link = self._links.pop(peer_id, None)
         if link is not None and link.keeper is not None:

@@ -30,7 +30,7 @@ class PinnedPeers:
         self._emit = emit
         self._rng = rng
         self._tasks = TaskSet()
-        self._pinned: set[str] = set()
+        self._pinned: dict[str, asyncio.Task[None]] = {}
         self._ids: dict[str, PeerId] = {}
         self._said = LogOnce()
 
@@ -39,14 +39,20 @@ class PinnedPeers:
         for address in addresses:
             if address in self._pinned:
                 continue
-            self._pinned.add(address)
-            self._tasks.spawn(f"pinned {address}", self._keep(address))
+            self._pinned[address] = self._tasks.spawn(f"pinned {address}", self._keep(address))
 
     async def add(self, address: str) -> PeerId:
         """Link the peer at this address now, and keep it linked; raises PeerUnreachable."""
         peer_id = await self._dial(address)
         self.pin([address])
         return peer_id
+
+    def unpin(self, peer_id: PeerId) -> None:
+        """Dial the addresses no more where this peer answered last."""
+        for address in [one for one, known in self._ids.items() if known == peer_id]:
+            del self._ids[address]
+            if (task := self._pinned.pop(address, None)) is not None:
+                task.cancel()
 
     async def close(self) -> None:
         """Stop dialling."""

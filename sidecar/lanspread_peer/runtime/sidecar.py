@@ -7,6 +7,7 @@ from the inside out and end in the reverse order, downloads first.
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 from secrets import token_hex
@@ -19,14 +20,14 @@ from lanspread_peer.core.liars import Liars
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
-from lanspread_peer.model.download import DownloadRequest, DownloadStatus, StagedDownload
+from lanspread_peer.model.download import DownloadRequest, DownloadStatus
 from lanspread_peer.model.events import GameDirChanged, Warned
 from lanspread_peer.model.game import GameSummary, Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
 from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
 from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import PeerStatus
-from lanspread_peer.model.status import GameAnswer, SidecarStatus
+from lanspread_peer.model.status import Counters, GameAnswer, SidecarStatus
 from lanspread_peer.runtime.availability_answers import AvailabilityAnswers
 from lanspread_peer.runtime.block_list import BlockList
 from lanspread_peer.runtime.bulk import Bulk
@@ -37,11 +38,12 @@ from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.current_settings import CurrentSettings
 from lanspread_peer.runtime.data_answers import DataAnswers
 from lanspread_peer.runtime.data_requests import DataRequests
-from lanspread_peer.runtime.download_run import Surroundings, tell_set_aside
+from lanspread_peer.runtime.download_run import Surroundings
 from lanspread_peer.runtime.downloads import Downloads
 from lanspread_peer.runtime.event_hub import EventHub
 from lanspread_peer.runtime.fetch_requests import Network
 from lanspread_peer.runtime.game_questions import GameQuestions
+from lanspread_peer.runtime.game_removal import GameRemoval
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.lock_keeping import keep_locks
@@ -51,14 +53,16 @@ from lanspread_peer.runtime.offers import Offers
 from lanspread_peer.runtime.partial_offers import PartialOffers
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.rate_limits import RateLimits
+from lanspread_peer.runtime.recovering import recover_games
 from lanspread_peer.runtime.tasks import TaskSet, run_to_end
 from lanspread_peer.runtime.title_board import TitleBoard
 from lanspread_peer.runtime.uploads import UploadSlots
+from lanspread_peer.runtime.verifications import Verifications
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.locks import FolderLock, lock_folder
 from lanspread_peer.storage.node_key import load_or_create_key
-from lanspread_peer.storage.recovery import Outcome, recover
+from lanspread_peer.storage.removal import Removed
 from lanspread_peer.storage.stagings import FoundStaging
 from lanspread_peer.storage.state_dir import open_state_dir
 
@@ -138,10 +142,11 @@ class Sidecar:
 
     async def _switch(self, game_dir: GameDir, lock: FolderLock) -> None:
         try:
-            published = await self._recover(game_dir)
+            published = await recover_games(game_dir, self._index, self.events.emit)
         except BaseException:
             lock.release()
             raise
+        await self.verifications.cancel_all()
         self._release_game_dir()
         self._game_lock = lock
         await self._library.open(game_dir)
@@ -158,6 +163,13 @@ class Sidecar:
         self, game_id: GameId, content_id: ContentId | None
     ) -> tuple[ContentId, Manifest]:
         return await self._questions.manifest(game_id, content_id)
+
+    async def remove_game(self, game_id: GameId, *, remove_installed: bool) -> Removed:
+        async with self._switching:
+            # A caller who gives up in the middle must not leave half a game.
+            return await run_to_end(
+                self._removal.remove(game_id, remove_installed=remove_installed)
+            )
 
     # Downloads.
 
@@ -201,6 +213,10 @@ class Sidecar:
     async def unblock_peer(self, peer_id: PeerId) -> PeerStatus:
         return await self._neighbourhood.unblock(peer_id)
 
+    async def remove_peer(self, peer_id: PeerId) -> None:
+        await self._neighbourhood.remove(peer_id)
+        self._bulk.send_away(peer_id)
+
     def settings(self) -> LiveSettings:
         return self._current.value
 
@@ -220,8 +236,19 @@ class Sidecar:
             peer_count=self._peers.connected_count,
             game_count=self._library.offered_count,
             indexing=self._library.is_indexing,
-            counters=self._counters.snapshot(),
+            counters=self._counted(),
             loop_delays=self._loop_delay.snapshot(),
+        )
+
+    def _counted(self) -> Counters:
+        return replace(
+            self._counters.snapshot(),
+            refused_callers=self._neighbourhood.refused_callers + self._bulk.refused_callers,
+            events=self.events.latest,
+            quic_connections=self._neighbourhood.connection_count,
+            tls_connections=self._bulk.connection_count,
+            event_streams=self.events.stream_count,
+            active_uploads=self._slots.active_count,
         )
 
     async def _open(self) -> None:
@@ -237,7 +264,7 @@ class Sidecar:
         index = await asyncio.to_thread(Index, self._state_dir)
         self._cleanup.callback(index.close)
         self._index = index
-        published = await self._recover(game_dir)
+        published = await recover_games(game_dir, self._index, self.events.emit)
         self._library = Library(index, self.events.emit, self._library_changed)
         self._titles = TitleBoard(self._library, self._peers, self.events.emit)
         self._neighbourhood = Neighbourhood(
@@ -285,24 +312,12 @@ class Sidecar:
         self._open_downloads(index)
         self._current.apply_with(self._apply_settings)
         self._cleanup.push_async_callback(self._library.close)
+        self._cleanup.push_async_callback(self.verifications.close)
         self._cleanup.push_async_callback(self._downloads.close)
         await self._library.open(game_dir)
         await self._downloads.restore(published)
         # Last, so that the first word to others is about a library that is known.
         await self._neighbourhood.look_for_others()
-
-    async def _recover(self, game_dir: GameDir) -> list[StagedDownload]:
-        """End what a crash has cut of publishes; the downloads that finished by that."""
-        recovered = await asyncio.to_thread(recover, game_dir, self._index)
-        for each in recovered:
-            game = each.folder or each.name
-            if each.outcome is Outcome.STUCK:
-                self.events.emit(Warned("PUBLISH_STUCK", f"{game}: {each.reason}"))
-            else:
-                self.events.emit(Warned("PUBLISH_RECOVERED", f"{game} was {each.outcome.value}"))
-            tell_set_aside(each.conflicts, self.events.emit)
-        published = (each.staged for each in recovered if each.outcome is Outcome.PUBLISHED)
-        return [staged for staged in published if staged is not None]
 
     async def _lock_folders(self) -> GameDir:
         state_lock = await asyncio.to_thread(lock_folder, self._state_dir, "state folder")
@@ -334,7 +349,7 @@ class Sidecar:
             liars=self._liars,
         )
         links, limit = self._neighbourhood.links, self._limits.downloads
-        carrier = BulkCarrier(self._bulk.routes, ChunkFetcher(limit), limit)
+        carrier = BulkCarrier(self._bulk.routes, ChunkFetcher(limit), limit, self._counters)
         network = Network(self._peers, links, carrier, self._counters, self._liars)
         surroundings = Surroundings(
             library=self._library,
@@ -345,6 +360,9 @@ class Sidecar:
             patience_s=lambda: self._current.value.patience_seconds,
         )
         self._downloads = Downloads(self._questions, self._titles, surroundings)
+        emit = self.events.emit
+        self.verifications = Verifications(self._library, index, emit)
+        self._removal = GameRemoval(self._library, index, self._downloads, self.verifications, emit)
 
     def _apply_settings(self, settings: LiveSettings) -> None:
         self._limits.uploads.set_rate(settings.upload_bytes_per_second)

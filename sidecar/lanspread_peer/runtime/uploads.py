@@ -112,6 +112,11 @@ class UploadSlots:
         self._slots: dict[Upload, Slot] = {}
         self._check: asyncio.TimerHandle | None = None
 
+    @property
+    def active_count(self) -> int:
+        """How many hold a slot."""
+        return self._queue.running_count
+
     def set_slots(self, slots: int) -> None:
         """So many at once from now on; what runs beyond them comes to its end."""
         self._queue.slots = slots

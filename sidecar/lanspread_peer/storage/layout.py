@@ -45,7 +45,7 @@ def read_layout(game_dir: GameDir, folder: str, manifest: Manifest) -> Layout:
     folders: list[str] = []
     others: list[str] = []
     if beneath.stat(game_dir.root, folder) is not None:
-        folders, others = _walk(game_dir, folder)
+        folders, others = walk_game(game_dir, folder)
     places, respelled = _spell(folders, manifest)
     then_of = {"": "", **{place.now: place.then for place in places.values()}}
     for path in folders:
@@ -54,8 +54,8 @@ def read_layout(game_dir: GameDir, folder: str, manifest: Manifest) -> Layout:
     return Layout(places, _place_others(others, then_of), respelled)
 
 
-def _walk(game_dir: GameDir, folder: str) -> tuple[list[str], list[str]]:
-    """Folders, parents first, and others."""
+def walk_game(game_dir: GameDir, folder: str) -> tuple[list[str], list[str]]:
+    """All in a game but `local/`: folders, parents first, and others; raises StorageError."""
     folders: list[str] = []
     others: list[str] = []
     pending = [""]

@@ -52,7 +52,7 @@ def survey(
     games: list[FoundGame] = []
     owners: dict[GameKey, str] = {}
     for folder in folders:
-        game = _survey_game(game_dir, folder, known.get(folder))
+        game = survey_game(game_dir, folder, known.get(folder))
         if game is None:
             continue
         owner = owners.setdefault(game.key, folder)
@@ -64,7 +64,7 @@ def survey(
     return games
 
 
-def _survey_game(game_dir: GameDir, folder: str, known: FoundGame | None) -> FoundGame | None:
+def survey_game(game_dir: GameDir, folder: str, known: FoundGame | None = None) -> FoundGame | None:
     """The game, or None when the folder holds none, or is gone."""
     if not _is_game(game_dir, folder):
         return None

@@ -53,6 +53,11 @@ def drop_record(game_dir: GameDir, folder: str) -> None:
         beneath.remove_file(game_dir.root, record_path(folder))
 
 
+def break_seal(game_dir: GameDir, folder: str) -> None:
+    """Let what lies in a game folder be its content from now on; raises StorageError."""
+    beneath.remove_file(game_dir.root, record_path(folder))
+
+
 def _look(game_dir: GameDir, folder: str, last: SealLook) -> SealLook:
     record = _stamp(game_dir, record_path(folder))
     if record is None:

@@ -131,6 +131,11 @@ class TlsClient:
         self._peers.add(peer)
         return peer
 
+    @property
+    def connection_count(self) -> int:
+        """Connections that are open or being opened."""
+        return sum(peer.connection_count for peer in self._peers)
+
     async def close(self) -> None:
         """Close all peers and end all threads; twice is no error."""
         for peer in list(self._peers):

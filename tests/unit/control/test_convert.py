@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import get_args
 
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from lanspread.peer.v1 import events_pb2, types_pb2
 from lanspread_peer.control.convert import to_download, to_game, to_peer, to_status
 from lanspread_peer.control.convert_events import to_event, to_response, to_snapshot_item
+from lanspread_peer.control.convert_verifications import to_finding, to_verification
 from lanspread_peer.model.download import DownloadState, DownloadStatus, SourceShare
 from lanspread_peer.model.events import (
     DownloadBegan,
@@ -18,6 +19,7 @@ from lanspread_peer.model.events import (
     DownloadWaiting,
     Event,
     GameDirChanged,
+    GameRemoved,
     GamesUpdated,
     GotGameFiles,
     NoPeersHaveGame,
@@ -25,9 +27,14 @@ from lanspread_peer.model.events import (
     PeerCountUpdated,
     PeerDiscovered,
     PeerLost,
+    PeerRemoved,
+    PeerUpdated,
     ScanFinished,
     ScanProgressed,
     SettingsChanged,
+    VerifyBegan,
+    VerifyEnded,
+    VerifyProgressed,
     Warned,
 )
 from lanspread_peer.model.game import Description, LocalGame, LocalState, Title
@@ -35,6 +42,12 @@ from lanspread_peer.model.ids import GameId
 from lanspread_peer.model.live_settings import LiveSettings
 from lanspread_peer.model.manifest import Totals
 from lanspread_peer.model.peer import PeerState, PeerStatus
+from lanspread_peer.model.verification import (
+    Finding,
+    FindingKind,
+    VerificationState,
+    VerificationStatus,
+)
 from lanspread_peer.model.version import Version
 from lanspread_peer.runtime.event_hub import Delivery
 from support.memory_sidecar import (
@@ -45,10 +58,12 @@ from support.memory_sidecar import (
     peer,
     peer_id,
     title,
+    verification_status,
 )
 
 GAME = GameId("aoe2")
 DOWNLOAD = download_status(1)
+VERIFICATION = verification_status(1)
 EVENTS: list[tuple[Event, str]] = [
     (GamesUpdated((title("aoe2"),), (GameId("old"),)), "games_updated"),
     (GotGameFiles(GAME, title("aoe2").variants, Totals(1, 2, 3)), "got_game_files"),
@@ -64,6 +79,12 @@ EVENTS: list[tuple[Event, str]] = [
     (PeerDiscovered(peer(1, "one")), "peer_discovered"),
     (PeerConnected(peer(1, "one")), "peer_connected"),
     (PeerLost(peer_id(1), "one", "timed out"), "peer_lost"),
+    (PeerUpdated(peer(1, "one")), "peer_updated"),
+    (PeerRemoved(peer_id(1)), "peer_removed"),
+    (VerifyBegan(VERIFICATION), "verify_game_begin"),
+    (VerifyProgressed(VERIFICATION), "verify_game_progress"),
+    (VerifyEnded(VERIFICATION), "verify_game_ended"),
+    (GameRemoved(GAME, 10, 1), "game_removed"),
     (PeerCountUpdated(3), "peer_count_updated"),
     (ScanProgressed(GAME, 5, 10, 0.5), "scan_progress"),
     (ScanFinished(4, 10), "scan_finished"),
@@ -103,9 +124,10 @@ def test_a_delivery_keeps_its_number_time_and_token() -> None:
 
 
 def test_snapshot_items_tell_what_they_are() -> None:
-    items: list[Title | PeerStatus | DownloadStatus] = [title("aoe2"), peer(1), DOWNLOAD]
+    items: list[Title | PeerStatus | DownloadStatus | VerificationStatus]
+    items = [title("aoe2"), peer(1), DOWNLOAD, VERIFICATION]
     kinds = [to_snapshot_item(item, 1.0).snapshot_item.WhichOneof("item") for item in items]
-    assert kinds == ["game", "peer", "download"]
+    assert kinds == ["game", "peer", "download", "verification"]
 
 
 def test_every_state_has_its_own_value() -> None:
@@ -115,6 +137,16 @@ def test_every_state_has_its_own_value() -> None:
     peers = [to_peer(replace(peer(1), state=state)).state for state in PeerState]
     assert [types_pb2.PeerState.Name(state) for state in peers] == [
         f"PEER_STATE_{state.name}" for state in PeerState
+    ]
+    verifications = [
+        to_verification(replace(VERIFICATION, state=state)).state for state in VerificationState
+    ]
+    assert [types_pb2.VerificationState.Name(state) for state in verifications] == [
+        f"VERIFICATION_STATE_{state.name}" for state in VerificationState
+    ]
+    kinds = [to_finding(Finding("a", kind)).kind for kind in FindingKind]
+    assert [types_pb2.FindingKind.Name(kind) for kind in kinds] == [
+        f"FINDING_KIND_{kind.name}" for kind in FindingKind
     ]
     locals_ = [to_game(replace(title("aoe2"), local=local(state=state))) for state in LocalState]
     assert [types_pb2.LocalState.Name(game.local.state) for game in locals_] == [
@@ -144,6 +176,26 @@ def test_a_download_says_all_it_knows() -> None:
     unknown = to_download(replace(DOWNLOAD, eta_s=None))
     assert not unknown.HasField("eta_seconds")
     assert not unknown.HasField("error")
+
+
+def test_a_verification_says_all_it_knows() -> None:
+    failed = replace(
+        VERIFICATION,
+        state=VerificationState.FAILED,
+        done_bytes=9,
+        eta_s=1.0,
+        missing_files=1,
+        changed_files=2,
+        extra_files=3,
+        error_code="GAME_DIR_GONE",
+        error_message="gone",
+    )
+    message = to_verification(failed)
+    assert {field.name for field, _ in message.ListFields()} == {
+        field.name for field in types_pb2.Verification.DESCRIPTOR.fields
+    }
+    assert (message.error.reason, message.error.message) == ("GAME_DIR_GONE", "gone")
+    assert not to_verification(VERIFICATION).HasField("error")
 
 
 @pytest.mark.parametrize(
@@ -190,3 +242,5 @@ def test_the_status_says_all_it_knows() -> None:
         field.name for field in types_pb2.Status.DESCRIPTOR.fields
     }
     assert (message.instance_id, list(message.addresses)) == (INSTANCE, ["127.0.0.1:26789"])
+    counters = {field.name: value for field, value in message.counters.ListFields()}
+    assert counters == asdict(status.counters)

@@ -114,7 +114,7 @@ async def test_a_connection_whose_link_ended_while_a_clone_was_asked_is_refused(
         party.links.accepted(peer_id(2), new, hello_of(2, 2), announced(2))
     )
     await asked.wait()
-    party.links._forgotten(peer_id(2))
+    party.links.forgotten(peer_id(2))
     ended.set()
     with pytest.raises(errors.Refused):
         await late

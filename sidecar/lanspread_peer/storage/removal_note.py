@@ -1,0 +1,163 @@
+"""The note of a removal: what of a game is to go, on disk before the first file goes.
+
+`.lanspread/removals/<folder of the game>` has one JSON value. Each file is told by size and time,
+so that a start that finishes a removal deletes nothing that came to lie there since. Another user
+of this PC may have written the note, so its paths lead only below the game's own folder.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from lanspread_peer.model.errors import IntegrityError, StorageError
+from lanspread_peer.model.limits import MAX_REMOVAL_BYTES
+from lanspread_peer.model.manifest import VERSION_INI
+from lanspread_peer.storage import beneath
+from lanspread_peer.storage.disk_errors import is_missing
+from lanspread_peer.storage.game_dir import OWN_FOLDER, GameDir, is_local_folder
+from lanspread_peer.storage.staged_json import is_folder_name
+from lanspread_peer.storage.thing import Kind, Thing
+
+REMOVALS_FOLDER = f"{OWN_FOLDER}/removals"
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What goes of the game in `folder`; all paths are below that folder.
+
+    `version` is its `version.ini`, whose end makes it no game; `folders` go, deepest first, where
+    nothing is left in them; `installed` are the folders of its installed content.
+    """
+
+    folder: str
+    version: Thing
+    files: tuple[tuple[str, Thing], ...]
+    folders: tuple[str, ...]
+    installed: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What the files take, installed content aside."""
+        return self.version.size + sum(thing.size for _, thing in self.files)
+
+
+class _FileJson(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class _RemovalJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    lanspread_removal: int
+    folder: str
+    version: _FileJson
+    files: list[_FileJson]
+    folders: list[str]
+    installed: list[str]
+
+
+_decoder = msgspec.json.Decoder(_RemovalJson)
+_encoder = msgspec.json.Encoder()
+
+
+def write_removal(game_dir: GameDir, removal: Removal) -> None:
+    """Put it on disk for good; raises StorageError."""
+    data = encode_removal(removal)
+    if len(data) > MAX_REMOVAL_BYTES:
+        raise StorageError(f"its files take more than {MAX_REMOVAL_BYTES} bytes to note")
+    beneath.make_folders(game_dir.root, REMOVALS_FOLDER)
+    beneath.sync_folder(game_dir.root, OWN_FOLDER)
+    beneath.write_file(game_dir.root, removal_path(removal.folder), data)
+
+
+def read_removal(game_dir: GameDir, folder: str) -> Removal | None:
+    """The one of this folder, or None; raises IntegrityError when it makes no sense, StorageError.
+
+    `folder` may be any name that a disk has.
+    """
+    try:
+        data = beneath.read_file(game_dir.root, removal_path(folder), MAX_REMOVAL_BYTES + 1)
+    except StorageError as error:
+        if is_missing(error):
+            return None
+        raise
+    removal = decode_removal(data)
+    if removal.folder != folder:
+        raise IntegrityError(f"the removal {folder!a} is for {removal.folder!a}")
+    return removal
+
+
+def forget_removal(game_dir: GameDir, folder: str) -> None:
+    """Take it from the disk; nothing happens when there is none. Raises StorageError."""
+    beneath.remove_file(game_dir.root, removal_path(folder))
+
+
+def removal_folders(game_dir: GameDir) -> list[str]:
+    """The folders that have a removal, in order; raises StorageError."""
+    try:
+        return sorted(name for name, _ in beneath.list_folder(game_dir.root, REMOVALS_FOLDER))
+    except StorageError as error:
+        if is_missing(error):
+            return []
+        raise
+
+
+def removal_path(folder: str) -> str:
+    """Where the note of a game's folder is, below the game folder."""
+    return f"{REMOVALS_FOLDER}/{folder}"
+
+
+def encode_removal(removal: Removal) -> bytes:
+    """The bytes on disk; raises StorageError for a name that JSON cannot say."""
+    try:
+        return _encoder.encode(
+            _RemovalJson(
+                _FORMAT,
+                removal.folder,
+                _to_json(VERSION_INI, removal.version),
+                [_to_json(path, thing) for path, thing in removal.files],
+                list(removal.folders),
+                list(removal.installed),
+            )
+        )
+    except UnicodeEncodeError as error:
+        raise StorageError(f"a name in {removal.folder!a} is no text", errno="EILSEQ") from error
+
+
+def decode_removal(data: bytes) -> Removal:
+    """The removal in `data`; raises IntegrityError unless we could have written it."""
+    if len(data) > MAX_REMOVAL_BYTES:
+        raise IntegrityError(f"removal: expected at most {MAX_REMOVAL_BYTES} bytes")
+    try:
+        raw = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise IntegrityError(f"removal: {error}") from error
+    if raw.lanspread_removal != _FORMAT or not is_folder_name(raw.folder):
+        raise IntegrityError(f"removal: expected format {_FORMAT} and the name of a game's folder")
+    shared = [raw.version.path, *(file.path for file in raw.files), *raw.folders]
+    odd = [path for path in shared if not _is_below(path) or is_local_folder(path.split("/")[0])]
+    odd += [name for name in raw.installed if not _is_below(name) or not is_local_folder(name)]
+    if odd or raw.version.path != VERSION_INI:
+        raise IntegrityError(f"removal: {(odd or [raw.version.path])[0]!a} is no path of it")
+    return Removal(
+        raw.folder,
+        _to_thing(raw.version),
+        tuple((file.path, _to_thing(file)) for file in raw.files),
+        tuple(raw.folders),
+        tuple(raw.installed),
+    )
+
+
+def _to_json(path: str, thing: Thing) -> _FileJson:
+    return _FileJson(path, thing.size, thing.mtime_ns)
+
+
+def _to_thing(file: _FileJson) -> Thing:
+    return Thing(Kind.FILE, file.size, file.mtime_ns)
+
+
+def _is_below(path: str) -> bool:
+    parts = path.split("/")
+    return not any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts)
