@@ -47,7 +47,7 @@ def test_when_all_sources_are_gone_it_waits_then_fails_and_leaves_all_as_it_was(
 ) -> None:
     with SidecarProcess(tmp_path / "alice") as alice:
         game = make_game(alice.games, megabytes=MEGABYTES, version="20250101")
-        options = ("--no-mdns", "--patience-s", "3")
+        options = ("--no-mdns", "--patience-seconds", "3")
         with SidecarProcess(tmp_path / "carol", peers=[alice.address], options=options) as carol:
             old = make_game(carol.games, version="20240229")
             before = shared_files(old)

@@ -113,7 +113,7 @@ def test_a_config_value_of_the_wrong_kind_is_exit_2(tmp_path: Path, line: str) -
 
 def test_flags_win_over_the_config_file(tmp_path: Path) -> None:
     config = tmp_path / "lanspread.toml"
-    config.write_text('name = "from the file"\nmdns = false\npatience_s = 5.0\n')
+    config.write_text('name = "from the file"\nmdns = false\npatience_seconds = 5.0\n')
     with SidecarProcess(tmp_path / "from the flag", options=("--config", str(config))) as sidecar:
         assert sidecar.status().name == "from the flag"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lanspread_peer.control.process import ExitCode, serve
+from lanspread_peer.control.exit_codes import ExitCode
+from lanspread_peer.control.process import serve
 from lanspread_peer.model.config import Settings
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.sidecar import Sidecar
@@ -21,7 +22,7 @@ async def test_a_signal_during_the_first_look_at_the_games_ends_it_cleanly(
 ) -> None:
     (tmp_path / "games").mkdir()
     settings = Settings(
-        str(tmp_path / "games"), str(tmp_path / "state"), "x", bind=LOOPBACK, port=0, mdns=False
+        str(tmp_path / "games"), str(tmp_path / "state"), bind=LOOPBACK, port=0, mdns=False
     )
     looking = asyncio.Event()
 

@@ -30,7 +30,7 @@ GAME_MIB = 6
 
 
 async def test_settings_are_kept_over_a_restart_and_told(party: Party) -> None:
-    settings = replace(party.settings("sidecar"), name=None, patience_s=None)
+    settings = replace(party.settings("sidecar"), given=ChosenSettings())
     sidecar = await party.start_with(settings)
     assert sidecar.settings() == ChosenSettings().in_effect(default_name())
     chosen = ChosenSettings(LOWEST, 2 * LOWEST, 3, 4.5, "Anna")
@@ -50,17 +50,19 @@ async def test_settings_are_kept_over_a_restart_and_told(party: Party) -> None:
 
 
 async def test_what_is_given_at_the_start_wins_until_it_is_changed(party: Party) -> None:
-    sidecar = await party.start_with(replace(party.settings("sidecar"), name=None))
+    sidecar = await party.start_with(replace(party.settings("sidecar"), given=ChosenSettings()))
     await change_settings(sidecar, name="stored", upload_slots=3)
     await party.end(sidecar)
-    sidecar = await party.start_with(replace(party.settings("sidecar"), name="given"))
+    sidecar = await party.start_with(
+        replace(party.settings("sidecar"), given=ChosenSettings(name="given"))
+    )
     assert (sidecar.settings().name, sidecar.settings().upload_slots) == ("given", 3)
     await change_settings(sidecar, upload_slots=4)
     assert sidecar.settings().name == "given"
     await change_settings(sidecar, name="told")
     assert sidecar.settings().name == "told"
     await party.end(sidecar)
-    sidecar = await party.start_with(replace(party.settings("sidecar"), name=None))
+    sidecar = await party.start_with(replace(party.settings("sidecar"), given=ChosenSettings()))
     assert sidecar.settings().name == "told"
 
 
@@ -95,7 +97,7 @@ async def test_a_change_that_cannot_be_written_is_none(party: Party) -> None:
 
 
 async def test_a_damaged_file_is_set_aside_and_told(party: Party) -> None:
-    settings = replace(party.settings("sidecar"), name=None, patience_s=None)
+    settings = replace(party.settings("sidecar"), given=ChosenSettings())
     state = Path(settings.state_dir)
     make_files(state, {SETTINGS_FILE: b'{"upload_bytes_per_second": 0}'})
     sidecar = await party.start_with(settings)

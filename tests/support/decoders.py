@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import click
 import msgspec
 
 from lanspread_client.errors import LanspreadError as ClientError
 from lanspread_client.runtime_file import read_runtime_file
-from lanspread_peer.__main__ import serve_command
 from lanspread_peer.control.listen import endpoint_of
 from lanspread_peer.control.paging import parse_token
 from lanspread_peer.discovery.addresses import resolve
@@ -26,6 +24,7 @@ from lanspread_peer.model.errors import (
     IntegrityError,
     InvalidField,
     InvalidManifest,
+    InvalidSetting,
     MalformedMessage,
     PeerUnreachable,
     ResumeTokenExpired,
@@ -67,6 +66,7 @@ from lanspread_peer.wire.messages import ANSWERS, REQUESTS, Game, Games
 from support.chunk_texts import AVAILABILITIES, WANTED, read_availability, read_wanted
 from support.manifests import game_manifest
 from support.messages import smallest_of
+from support.setting_texts import CONFIGS, TEXTS, config_reader, read_texts
 from support.stagings import staged_for
 from support.values import instance_id, peer_id
 
@@ -122,7 +122,8 @@ def decoders(folder: Path) -> list[Decoder]:
         Decoder("listen", _listen, _LISTENS, (InvalidField, CannotBind)),
         Decoder("page token", lambda data: parse_token(_text(data)), _PAGES, (InvalidField,)),
         Decoder("resume token", _resume, _RESUMES, (InvalidField, ResumeTokenExpired)),
-        Decoder("configuration", _config(folder), _CONFIGS, (click.UsageError,), 0.1, 512),
+        Decoder("configuration", config_reader(folder), CONFIGS, (InvalidSetting,), 0.1, 512),
+        Decoder("setting in a text", read_texts, TEXTS, (), 0.2),
         Decoder("runtime file", _runtime_file(folder), _RUNTIME_FILES, (), 0.2),
         Decoder("client's runtime file", _client(folder), _RUNTIME_FILES, (ClientError,), 0.2),
         Decoder("node key", _node_key(folder, "node.key"), _node_files(folder, 0), (), 0.02),
@@ -163,11 +164,6 @@ _IPS = (b"192.168.1.2", b"fe80::1%eth0", b"::ffff:1.2.3.4", b"::1", b"fe80::1%2"
 _LISTENS = (b"127.0.0.1:0", b"[::1]:5000", b"unix:/nowhere/of/ours/socket")
 _PAGES = (base64.urlsafe_b64encode(b"files aoe2\ndata/x"), base64.urlsafe_b64encode(b"\n"))
 _RESUMES = (f"{_INSTANCE}:0".encode(), f"{_INSTANCE}:17".encode(), f"{instance_id(2)}:1".encode())
-_CONFIGS = (
-    b'game_dir = "/games"\nname = "me"\nport = 26789\npeer = ["10.0.0.1:26789"]\nmdns = false\n',
-    b'bind = "127.0.0.1"\nlisten = "127.0.0.1:0"\npatience_s = 1.5\nstate_dir = "/state"\n',
-    b"port = 0x1F\npatience_s = inf\nname = 1979-05-27T07:32:00Z\n",
-)
 _RUNTIME_FILES = (
     msgspec.json.encode(
         runtime_file.RuntimeFile(
@@ -294,17 +290,6 @@ def _listen(data: bytes) -> None:
 
 def _resume(data: bytes) -> None:
     EventHub(_INSTANCE).subscribe(_text(data))
-
-
-def _config(folder: Path) -> Callable[[bytes], object]:
-    file = folder / "config.toml"
-
-    def decode(data: bytes) -> None:
-        file.write_bytes(data)
-        arguments = ["--config", str(file), "--game-dir", "/games"]
-        serve_command.make_context("serve", arguments)
-
-    return decode
 
 
 def _runtime_file(folder: Path) -> Callable[[bytes], object]:

@@ -130,12 +130,11 @@ class Party:
         return Settings(
             str(games),
             str(self.root / name / "state"),
-            name,
             bind=LOOPBACK,
             port=port,
             peers=peers,
             mdns=False,
-            patience_s=patience_s,
+            given=ChosenSettings(name=name, patience_seconds=patience_s),
         )
 
     async def start(

@@ -36,6 +36,14 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Handshake(game_dir={self.game_dir!r}, state_dir={self.state_dir!r})"
 
+    def configuration(self) -> dict[str, object]:
+        """All of it that is configuration, by key; raises HandshakeRefused for the wrong place."""
+        for key in ("game_dir", "state_dir"):
+            if key in self.settings:
+                raise HandshakeRefused(f"{key!r} belongs beside the settings", key=key)
+        level = {} if self.log_level is None else {"log_level": self.log_level}
+        return {"game_dir": self.game_dir, "state_dir": self.state_dir, **self.settings, **level}
+
 
 _KEYS = frozenset(Handshake.__struct_fields__)
 
@@ -60,7 +68,8 @@ def parse_handshake(line: bytes) -> Handshake:
         raise HandshakeRefused(f"expected a line of at most {MAX_HANDSHAKE_BYTES} bytes")
     content = _load(line)
     if unknown := sorted(content.keys() - _KEYS):
-        raise unknown_key(unknown[0], _KEYS)
+        shown, known = ascii(unknown[0][:80]), ", ".join(sorted(_KEYS))
+        raise HandshakeRefused(f"unknown key {shown}; known are {known}", key=shown)
     try:
         handshake = msgspec.convert(content, Handshake)
     except msgspec.ValidationError as error:
@@ -84,12 +93,6 @@ def ready_line(ready: Ready) -> bytes:
         "instance_id": ready.instance_id,
     }
     return msgspec.json.encode(content) + b"\n"
-
-
-def unknown_key(key: str, known: frozenset[str]) -> HandshakeRefused:
-    """The error that names a key nobody knows."""
-    shown = ascii(key[:80])
-    return HandshakeRefused(f"unknown key {shown}; known are {', '.join(sorted(known))}", key=shown)
 
 
 def _load(line: bytes) -> dict[str, object]:

@@ -51,9 +51,15 @@ def endpoint_of(listen: str) -> Endpoint:
     """
     if not listen:
         return _private_socket() if os.name == "posix" else Endpoint("127.0.0.1:0")
-    if listen.startswith(_UNIX):
-        return _named_socket(listen)
-    return _loopback_port(listen)
+    endpoint = named_endpoint(listen)
+    if endpoint.socket_path:
+        _clear(endpoint.socket_path)
+    return endpoint
+
+
+def named_endpoint(listen: str) -> Endpoint:
+    """The endpoint that the setting names, without a look at the disk; raises InvalidField."""
+    return _named_socket(listen) if listen.startswith(_UNIX) else _loopback_port(listen)
 
 
 def remove_private_socket(target: str) -> None:
@@ -91,7 +97,6 @@ def _named_socket(listen: str) -> Endpoint:
     if not _fits(path):
         expected = f"a path of at most {MAX_UNIX_SOCKET_PATH_BYTES} bytes"
         raise InvalidField("listen", expected, listen[:120])
-    _clear(path)
     return Endpoint(f"{_UNIX}{path}", path)
 
 

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import structlog
 
 from lanspread_peer import __version__
 from lanspread_peer.control.access import new_token
+from lanspread_peer.control.exit_codes import ExitCode, exit_code_of
 from lanspread_peer.control.front_end import FrontEnd
 from lanspread_peer.control.handshake import Ready
 from lanspread_peer.control.listen import remove_private_socket
@@ -32,35 +32,6 @@ _log = structlog.get_logger(__name__)
 
 _CALLS_GRACE_S = 2.0
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class ExitCode(IntEnum):
-    """How the process ended."""
-
-    CLEAN = 0
-    CRASH = 1
-    USAGE = 2
-    ALREADY_RUNNING = 3
-    CANNOT_BIND = 4
-    HANDSHAKE = 5
-    GAME_DIR = 6
-
-
-def exit_code_of(error: errors.LanspreadError) -> ExitCode:
-    """The exit code for an error that ended the start."""
-    match error:
-        case errors.AlreadyRunning():
-            return ExitCode.ALREADY_RUNNING
-        case errors.CannotBind():
-            return ExitCode.CANNOT_BIND
-        case errors.HandshakeRefused():
-            return ExitCode.HANDSHAKE
-        case errors.GameDirUnusable():
-            return ExitCode.GAME_DIR
-        case errors.InvalidField():
-            return ExitCode.USAGE
-        case _:
-            return ExitCode.CRASH
 
 
 async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCode:

@@ -26,6 +26,7 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.LanspreadError: grpc.StatusCode.INTERNAL,
     errors.RequestError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidSetting: grpc.StatusCode.INVALID_ARGUMENT,
     errors.GameNotFound: grpc.StatusCode.NOT_FOUND,
     errors.NoPeersHaveGame: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ContentNotFound: grpc.StatusCode.NOT_FOUND,

@@ -38,6 +38,18 @@ class InvalidField(RequestError):
         self.expected = expected
 
 
+class InvalidSetting(InvalidField):
+    """One value of the configuration is wrong, or its key unknown; `source` gave it."""
+
+    reason = "INVALID_SETTING"
+
+    def __init__(self, source: str, field: str, expected: str, got: str = "") -> None:
+        super().__init__(field, expected, got)
+        self.message = f"{source}: {self.message}"
+        self.metadata["source"] = source
+        self.source = source
+
+
 class GameNotFound(RequestError):
     """Neither this library nor any peer has the game."""
 

@@ -241,6 +241,8 @@ MAX_REMOVAL_BYTES = 2 * MAX_MANIFEST_BYTES
 MAX_ID_CHARACTERS = 128
 # Our own small files in the state folder; the largest of them is well below 4 KiB.
 MAX_STATE_FILE_BYTES = 64 * KIB
+# What a person writes by hand, or a front end gives at the start: a few dozen short lines.
+MAX_CONFIG_BYTES = 64 * KIB
 # A folder that another machine uses is shown to be so this often; after three misses it is free.
 LOCK_REFRESH_S = 10.0
 LOCK_STALE_S = 30.0

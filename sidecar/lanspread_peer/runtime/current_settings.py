@@ -1,7 +1,8 @@
 """The current settings: what is in effect, and on the disk what was chosen.
 
 What was given at the start wins over what an earlier launch was told, for this launch and until it
-is changed; it is not written down. A change is whole: checked, then written, then in effect.
+is changed; what stands in the environment or a file is behind both. Neither is written down. A
+change is whole: checked, then written, then in effect.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
+from lanspread_peer.model.config import Settings
 from lanspread_peer.model.events import Event, SettingsChanged, Warned
 from lanspread_peer.model.limits import MAX_NAME_BYTES
 from lanspread_peer.model.live_settings import ChosenSettings, LiveSettings
@@ -24,12 +26,13 @@ class CurrentSettings:
         self,
         state_dir: Path,
         stored: ChosenSettings,
-        given: ChosenSettings,
+        settings: Settings,
         emit: Callable[[Event], None],
     ) -> None:
         self._state_dir = state_dir
         self._stored = stored
-        self._given = given
+        self._given = settings.given
+        self._fallback = settings.fallback
         self._emit = emit
         self._default_name = default_name()
         self._apply: Callable[[LiveSettings], None] = lambda _: None
@@ -37,19 +40,20 @@ class CurrentSettings:
 
     @classmethod
     async def load(
-        cls, state_dir: Path, given: ChosenSettings, emit: Callable[[Event], None]
+        cls, state_dir: Path, settings: Settings, emit: Callable[[Event], None]
     ) -> "CurrentSettings":
-        """Those of the last launch, under what is given for this one; raises StorageError."""
+        """Those of the last launch, among what is configured for this one; raises StorageError."""
         stored = await asyncio.to_thread(read_settings, state_dir)
         if stored is None:
             told = f"the settings could not be read; they are in {DAMAGED_FILE} now"
             emit(Warned("SETTINGS_DAMAGED", told))
-        return cls(state_dir, stored or ChosenSettings(), given, emit)
+        return cls(state_dir, stored or ChosenSettings(), settings, emit)
 
     @property
     def value(self) -> LiveSettings:
         """What is in effect."""
-        return self._given.over(self._stored).in_effect(self._default_name)
+        chosen = self._given.over(self._stored).over(self._fallback)
+        return chosen.in_effect(self._default_name)
 
     def apply_with(self, apply: Callable[[LiveSettings], None]) -> None:
         """Call `apply` with the settings now, and with those of each change."""

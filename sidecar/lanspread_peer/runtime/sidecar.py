@@ -256,8 +256,9 @@ class Sidecar:
         node_key = await asyncio.to_thread(load_or_create_key, self._state_dir)
         if node_key.was_replaced:
             self.events.emit(Warned("PEER_ID_REPLACED", "the node key was not usable here"))
-        given = ChosenSettings(name=self._settings.name, patience_seconds=self._settings.patience_s)
-        self._current = await CurrentSettings.load(self._state_dir, given, self.events.emit)
+        self._current = await CurrentSettings.load(
+            self._state_dir, self._settings, self.events.emit
+        )
         self._identity = Identity(
             node_key.peer_id, self._instance, self._current.value.name, node_key.private_key
         )

@@ -24,6 +24,14 @@ def read_settings(state_dir: Path) -> ChosenSettings | None:
 
     Raises StorageError.
     """
+    chosen = peek_settings(state_dir)
+    if chosen is None:
+        beneath.rename(state_dir, SETTINGS_FILE, state_dir, DAMAGED_FILE, replace=True)
+    return chosen
+
+
+def peek_settings(state_dir: Path) -> ChosenSettings | None:
+    """The same, but one that makes no sense stays where it is. Raises StorageError."""
     try:
         data = beneath.read_file(state_dir, SETTINGS_FILE, MAX_STATE_FILE_BYTES)
     except StorageError as error:
@@ -33,7 +41,6 @@ def read_settings(state_dir: Path) -> ChosenSettings | None:
     try:
         return msgspec.json.decode(data, type=ChosenSettings)
     except (msgspec.DecodeError, InvalidField, UnicodeDecodeError, RecursionError):
-        beneath.rename(state_dir, SETTINGS_FILE, state_dir, DAMAGED_FILE, replace=True)
         return None
 
 

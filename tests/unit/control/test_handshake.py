@@ -48,7 +48,7 @@ def test_all_that_may_be_said_arrives() -> None:
         (b"[" * 50_000, "JSON"),
         (b'{"game_dir":"a","game_dir":"b","state_dir":"c"}', "twice"),
         (b'{"game_dir": "/games"}', "state_dir"),
-        (line_of(settings={"patience_s": float("nan")}), "NaN"),
+        (line_of(settings={"patience_seconds": float("nan")}), "NaN"),
         (line_of(colour="red"), "'colour'"),
         (line_of(**{"\x1b[2J": 1}), r"\x1b"),
         (line_of(game_dir=1), "game_dir"),

@@ -46,13 +46,37 @@ def test_the_slots_have_limits() -> None:
             ChosenSettings(upload_slots=slots)
 
 
+@pytest.mark.parametrize("seconds", [0.001, 60.0, 86_400.0])
+def test_patience_within_its_limits_is_taken(seconds: float) -> None:
+    assert ChosenSettings(patience_seconds=seconds).patience_seconds == seconds
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 86_400.1, math.inf, math.nan])
 def test_patience_has_limits(seconds: float) -> None:
     with pytest.raises(InvalidField, match="patience_seconds"):
         ChosenSettings(patience_seconds=seconds)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * (MAX_NAME_BYTES + 1)])
+@pytest.mark.parametrize(
+    "name", ["a", "x" * MAX_NAME_BYTES, "\u00e9" * (MAX_NAME_BYTES // 2), "Anna's PC"]
+)
+def test_a_printable_name_within_the_limit_is_taken(name: str) -> None:
+    assert ChosenSettings(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "x" * (MAX_NAME_BYTES + 1),
+        "\u00e9" * (MAX_NAME_BYTES // 2) + "x",
+        "a\nb",
+        "a\x1b[2J",
+        "\ud800",
+        "a\u202eb",
+    ],
+)
 def test_a_name_is_one_to_show(name: str) -> None:
     with pytest.raises(InvalidField, match="name"):
         ChosenSettings(name=name)
