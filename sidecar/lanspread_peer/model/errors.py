@@ -188,6 +188,12 @@ class TooManyBlocked(RequestError):
     reason = "TOO_MANY_BLOCKED"
 
 
+class InvalidCertificate(RequestError):
+    """A file is no certificate, key or request as a party has them, or not one for this use."""
+
+    reason = "INVALID_CERTIFICATE"
+
+
 class ResumeTokenExpired(RequestError):
     """The events after the token are gone; start again from a snapshot."""
 
@@ -300,6 +306,24 @@ class Refused(SourceUnavailable):
     """The peer does not serve this request, or not to us."""
 
     reason = "REFUSED"
+
+
+class NotAMember(Refused):
+    """One of the two shows no certificate of the party that the other one is at."""
+
+    reason = "NOT_A_MEMBER"
+
+
+class CertificateExpired(NotAMember):
+    """A certificate of the party that has ended; its owner needs a new one."""
+
+    reason = "CERTIFICATE_EXPIRED"
+
+
+class CertificateNotYetValid(NotAMember):
+    """A certificate of the party that has not begun; mostly a clock is wrong."""
+
+    reason = "CERTIFICATE_NOT_YET_VALID"
 
 
 class IntegrityError(LanspreadError):

@@ -63,6 +63,12 @@ MAX_BLOCKED_PEERS = 1024
 # A certificate of ours has 400 bytes; a party's adds names, and its authority one or two more.
 MAX_CERTIFICATES = 4
 MAX_CERTIFICATE_BYTES = 4 * KIB
+# A party's trust: its authority, the one before as long as both are trusted, and room for mistakes.
+MAX_PARTY_AUTHORITIES = 4
+# Twice those certificates in PEM, with whatever a person notes beside them.
+MAX_PARTY_FILE_BYTES = 64 * KIB
+# Between two PCs whose clocks nobody set; Kerberos grants as much (RFC 4120 section 8.2).
+CLOCK_SKEW_S = 300.0
 # An ECDSA signature over P-256 in DER: two numbers of 33 bytes at most, and their headers.
 MAX_SIGNATURE_BYTES = 72
 

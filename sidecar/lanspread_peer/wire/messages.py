@@ -344,9 +344,13 @@ class Unsupported(Message, frozen=True):
 
 
 class Refused(Message, frozen=True):
-    """The request is not served; `detail` is for a log."""
+    """The request is not served; `detail` is for a log.
+
+    `reason` is that of an error of the tree where the other end should act on it, else empty.
+    """
 
     detail: LongText = ""
+    reason: NameText = ""
 
 
 REQUESTS: tuple[type[Message], ...] = (

@@ -6,6 +6,10 @@ from lanspread_peer.wire.messages import Message
 
 _MAX_DETAIL_CHARS = 500
 _MAX_SHOWN_CHARS = 200
+_KINDS: dict[str, type[errors.Refused]] = {
+    kind.reason: kind
+    for kind in (errors.NotAMember, errors.CertificateExpired, errors.CertificateNotYetValid)
+}
 
 
 def refusal_of(error: errors.LanspreadError) -> Message:
@@ -21,6 +25,12 @@ def refusal_of(error: errors.LanspreadError) -> Message:
             return messages.Stale()
         case errors.NotIndexed(progress=progress):
             return messages.NotIndexed(progress=progress)
+        case errors.CertificateExpired() | errors.CertificateNotYetValid():
+            detail = error.message[:_MAX_DETAIL_CHARS]
+            return messages.Refused(detail=detail, reason=error.reason)
+        case errors.NotAMember():
+            # A stranger learns no more than that it is one.
+            return messages.Refused(reason=error.reason)
         case _:
             return messages.Refused(detail=error.message[:_MAX_DETAIL_CHARS])
 
@@ -38,7 +48,8 @@ def error_in(answer: Message) -> errors.LanspreadError:
             return errors.NotIndexed(progress)
         case messages.Unsupported():
             return errors.Unsupported("the peer does not know this request")
-        case messages.Refused(detail=detail):
-            return errors.Refused(f"the peer refuses: {detail[:_MAX_SHOWN_CHARS]!a}")
+        case messages.Refused(detail=detail, reason=reason):
+            kind = _KINDS.get(reason, errors.Refused)
+            return kind(f"the peer refuses: {detail[:_MAX_SHOWN_CHARS]!a}")
         case _:
             return errors.MalformedMessage(f"unexpected answer {type(answer).__name__}")

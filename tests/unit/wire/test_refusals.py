@@ -14,6 +14,9 @@ KEPT: list[errors.SourceUnavailable] = [
     errors.NotIndexed(500),
     errors.Unsupported("what"),
     errors.Refused("no"),
+    errors.NotAMember("no"),
+    errors.CertificateExpired("yesterday"),
+    errors.CertificateNotYetValid("tomorrow"),
 ]
 BECOME: list[tuple[errors.LanspreadError, type[errors.LanspreadError]]] = [
     (errors.UnknownMessage("Reboot"), errors.Unsupported),
@@ -39,3 +42,10 @@ def test_what_is_ours_alone_arrives_as_something_a_peer_may_know(
 
 def test_an_answer_that_is_no_refusal_is_malformed() -> None:
     assert type(error_in(messages.Bye())) is errors.MalformedMessage
+
+
+def test_a_stranger_learns_nothing_but_that_it_is_one() -> None:
+    refusal = encode(refusal_of(errors.NotAMember("no certificate of the Summer LAN")))
+    assert refusal == b'{"Refused":{"reason":"NOT_A_MEMBER"}}'
+    later = encode(refusal_of(errors.CertificateExpired("it was valid until noon")))
+    assert b"until noon" in later
