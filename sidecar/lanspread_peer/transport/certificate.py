@@ -22,7 +22,7 @@ _NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 def make_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     """A self-signed certificate for this key, whose common name is the peer id."""
     name = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, _peer_id_of_public_key(key.public_key()))]
+        [x509.NameAttribute(NameOID.COMMON_NAME, peer_id_of_public_key(key.public_key()))]
     )
     return (
         x509.CertificateBuilder()
@@ -38,10 +38,11 @@ def make_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 def peer_id_of_certificate(certificate: x509.Certificate) -> PeerId:
     """The peer id of the certificate's public key, whatever its names say."""
-    return _peer_id_of_public_key(certificate.public_key())
+    return peer_id_of_public_key(certificate.public_key())
 
 
-def _peer_id_of_public_key(key: CertificatePublicKeyTypes) -> PeerId:
+def peer_id_of_public_key(key: CertificatePublicKeyTypes) -> PeerId:
+    """The peer id of whoever has the private half."""
     spki_der = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
