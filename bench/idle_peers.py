@@ -14,7 +14,7 @@ from lanspread_peer.model.errors import LanspreadError
 from lanspread_peer.model.ids import InstanceId
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.transport.base import Connection, Stream
-from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_request, encode
@@ -28,11 +28,13 @@ class IdlePeer:
     """One of them."""
 
     def __init__(self, number: int) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        peer_id = peer_id_of_certificate(make_certificate(key))
-        self._identity = Identity(peer_id, InstanceId(f"{number:032x}"), f"idle{number}", key)
+        credentials = Credentials(ec.generate_private_key(ec.SECP256R1()))
+        instance = InstanceId(f"{number:032x}")
+        self._identity = Identity(credentials.peer_id, instance, f"idle{number}", credentials)
         host = HOSTS[number % len(HOSTS)]
-        self.transport = QuicTransport.open(bind=host, port=0, key=key, on_stream=self._serve)
+        self.transport = QuicTransport.open(
+            bind=host, port=0, credentials=credentials, on_stream=self._serve
+        )
         self.address = f"{host}:{self.transport.port}"
 
     async def _serve(self, _connection: Connection, stream: Stream) -> None:

@@ -21,6 +21,7 @@ from lanspread_peer.model.limits import KIB, MAX_CHUNK_BYTES
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.transport.certificate import make_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 
 CONTENDERS = ("ours", "stock")
@@ -77,7 +78,9 @@ async def _serve_ours(host: str) -> None:
         await stream.send(bytes(int(asked)), end=True)
 
     key = ec.generate_private_key(ec.SECP256R1())
-    transport = QuicTransport.open(bind=host, port=0, key=key, on_stream=answer)
+    transport = QuicTransport.open(
+        bind=host, port=0, credentials=Credentials(key), on_stream=answer
+    )
     _say(port=transport.port)
     await _until_stdin_closes()
     await transport.close()
@@ -98,7 +101,9 @@ async def _fetch_ours(host: str, port: int, size: int) -> float:
             _require_all(got, wanted)
 
     key = ec.generate_private_key(ec.SECP256R1())
-    transport = QuicTransport.open(bind=host, port=0, key=key, on_stream=refuse)
+    transport = QuicTransport.open(
+        bind=host, port=0, credentials=Credentials(key), on_stream=refuse
+    )
     connection = await transport.dial(Address(host, port), None)
     chunks = [MAX_CHUNK_BYTES] * (size // MAX_CHUNK_BYTES)
     started = time.perf_counter()

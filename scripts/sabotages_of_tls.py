@@ -119,8 +119,8 @@ SABOTAGES_OF_TLS = (
     Sabotage(
         "who is blocked goes on being served on open lines",
         f"{PACKAGE}/runtime/sidecar.py",
-        "self._bulk.send_away(peer_id)",
-        "pass",
+        "self._bulk.send_away(peer_id)\n        return status",
+        "return status",
         (
             "tests/integration/test_bulk_transport.py"
             "::test_who_is_blocked_is_served_no_longer_on_a_line_that_is_open",

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lanspread_peer import __version__
+from lanspread_peer.control.certs_command import certs
 from lanspread_peer.control.command_config import config_group
 from lanspread_peer.control.command_healthcheck import healthcheck_command
 from lanspread_peer.control.command_index import index_command
@@ -34,6 +35,8 @@ main.add_command(serve_command)
 main.add_command(index_command)
 main.add_command(healthcheck_command)
 main.add_command(config_group)
+main.add_command(certs)
+
 
 if __name__ == "__main__":
     main()

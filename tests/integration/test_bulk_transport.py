@@ -158,8 +158,9 @@ async def test_wrong_bytes_by_tls_drop_their_source(
 
 
 def bulk_client(peer: HostilePeer) -> TlsClient:
-    identity = Identity(peer.peer_id, InstanceId("cd" * 16), "stranger", peer.key)
+    identity = Identity(peer.peer_id, InstanceId("cd" * 16), "stranger", peer.credentials)
     return TlsClient(
+        peer.credentials,
         lambda server, nonce: identity.hello(
             server=server, nonce=nonce, listen_port=0, library_digest="", transport="tls"
         ),

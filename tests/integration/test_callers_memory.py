@@ -6,10 +6,13 @@ from weakref import ref
 
 import pytest
 
+from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.callers import Callers
+from lanspread_peer.runtime.refusals import Refusals
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_connection import PeerConnection
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.transport.quic_internals import CreditedConnection
@@ -43,7 +46,15 @@ async def unread(connection: Connection, _stream: Stream) -> None:
 def callers() -> Callers[Connection]:
     warnings = WarnOnce(lambda _event: None)
     # Nobody gets as far as to need an identity.
-    return Callers(None, never_asked, nobody_greets, warnings, transport="quic")  # type: ignore[arg-type]
+    refusals = Refusals(PeerDb(), warnings)
+    return Callers(
+        None,  # type: ignore[arg-type]
+        never_asked,
+        nobody_greets,
+        warnings,
+        refusals,
+        transport="quic",
+    )
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -83,7 +94,11 @@ def held_bytes(libraries: list[CreditedConnection]) -> int:
 
 def listening(transports: Party, on_connection: Callable[[Connection], None]) -> QuicTransport:
     server = QuicTransport.open(
-        bind=LOOPBACK, port=0, key=make_key(), on_stream=unread, on_connection=on_connection
+        bind=LOOPBACK,
+        port=0,
+        credentials=Credentials(make_key()),
+        on_stream=unread,
+        on_connection=on_connection,
     )
     transports.transports.append(server)
     return server

@@ -120,7 +120,12 @@ async def test_a_peer_with_all_its_lines_here_may_still_be_asked_for_others(
     party: Party, monkeypatch: pytest.MonkeyPatch, port: int, by_messages: list[object]
 ) -> None:
     server, downloader = await guarded_source(party, GAME, port, monkeypatch)
-    dialling = Dialling(client_context(), server._neighbourhood.own_bulk_hello, LOOPBACK)
+    dialling = Dialling(
+        client_context(),
+        server._identity.credentials,
+        server._neighbourhood.own_bulk_hello,
+        LOOPBACK,
+    )
     there = Address(LOOPBACK, downloader._neighbourhood.bulk_port)
     with ExitStack() as stack:
         for _ in range(MAX_BULK_CONNECTIONS_PER_PEER):

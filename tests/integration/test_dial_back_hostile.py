@@ -57,7 +57,11 @@ async def bulk_host(peer: HostilePeer) -> AsyncIterator[tuple[TlsServer, Host]]:
     """The peer's bulk port, where everybody is greeted."""
     host = Host(peer.peer_id, pattern_slices)
     server = TlsServer.open(
-        bind=LOOPBACK, port=0, key=peer.key, on_request=host.answer, offences=Offences()
+        bind=LOOPBACK,
+        port=0,
+        credentials=peer.credentials,
+        on_request=host.answer,
+        offences=Offences(),
     )
     try:
         yield server, host
@@ -175,7 +179,7 @@ class Source:
         line = await RawCaller.open(self.downloader._neighbourhood.bulk_port)
         nonce = decode_answer(await line.ask(messages.Challenge()))
         assert isinstance(nonce, messages.Nonce)
-        identity = Identity(peer.peer_id, peer.instance, peer.name, peer.key)
+        identity = Identity(peer.peer_id, peer.instance, peer.name, peer.credentials)
         hello = identity.hello(
             server=self.downloader.status().peer_id,
             nonce=bytes.fromhex(nonce.nonce),
@@ -303,7 +307,7 @@ async def test_who_is_too_busy_for_a_greeting_at_its_port_is_asked_by_quic(party
         raise errors.Busy(1000)
 
     server = TlsServer.open(
-        bind=LOOPBACK, port=0, key=peer.key, on_request=busy, offences=Offences()
+        bind=LOOPBACK, port=0, credentials=peer.credentials, on_request=busy, offences=Offences()
     )
     peer.bulk_port = server.port
     source = Source(await party.start("downloader"), peer)

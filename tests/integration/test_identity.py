@@ -7,7 +7,8 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.events import PeerDiscovered, Warned
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.transport.base import Connection
-from lanspread_peer.transport.hello_proof import own_chain, sign
+from lanspread_peer.transport.certificate import make_certificate
+from lanspread_peer.transport.hello_proof import hello_chain, sign
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
 from lanspread_peer.wire.hello_statement import hello_statement
@@ -124,7 +125,9 @@ async def test_the_certificate_of_another_does_not_help(party: Party) -> None:
     victim = await party.hostile()
     hello = stranger.hello(connection, await stranger.nonce(connection))
     claimed = msgspec.structs.replace(
-        hello, peer_id=victim.peer_id, certificate_chain=list(own_chain(victim.key))
+        hello,
+        peer_id=victim.peer_id,
+        certificate_chain=list(hello_chain(make_certificate(victim.key))),
     )
     await refused_and_closed(party, connection, claimed, "signature is wrong")
 

@@ -229,7 +229,7 @@ async def test_a_broken_certificate_is_a_lost_connection(monkeypatch: pytest.Mon
         server = made.open(echo)
         # A key that is not the one of the certificate: the other end cannot prove it.
         other = made.open(echo)
-        server._certificate = other._certificate
+        server._credentials._self_signed = other._credentials.certificate
         monkeypatch.setattr(quic_endpoint, "HANDSHAKE_TIMEOUT_S", 1.0)
         with pytest.raises(ConnectionLost):
             await made.open().dial(Address(LOOPBACK, server.port), None)

@@ -18,6 +18,7 @@ from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport import quic_endpoint
 from lanspread_peer.transport.base import Connection, Stream, Transport
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from support.quic_pair import configuration, make_key
 from support.quic_party import LOOPBACK, Relay, ask, echo, party, receive_all, until
@@ -242,12 +243,18 @@ async def test_a_taken_port_cannot_be_bound_and_is_named() -> None:
     async with party() as made:
         taken = made.open().port
         with pytest.raises(CannotBind) as caught:
-            QuicTransport.open(bind=LOOPBACK, port=taken, key=make_key(), on_stream=echo)
+            QuicTransport.open(
+                bind=LOOPBACK, port=taken, credentials=Credentials(make_key()), on_stream=echo
+            )
         assert caught.value.metadata["address"] == f"{LOOPBACK}:{taken}"
         with pytest.raises(CannotBind):
-            QuicTransport.open(bind="192.0.2.200", port=0, key=make_key(), on_stream=echo)
+            QuicTransport.open(
+                bind="192.0.2.200", port=0, credentials=Credentials(make_key()), on_stream=echo
+            )
         with pytest.raises(CannotBind):
-            QuicTransport.open(bind="nonsense", port=0, key=make_key(), on_stream=echo)
+            QuicTransport.open(
+                bind="nonsense", port=0, credentials=Credentials(make_key()), on_stream=echo
+            )
 
 
 async def test_without_a_wanted_port_the_default_one_is_taken_or_else_any(
@@ -259,7 +266,9 @@ async def test_without_a_wanted_port_the_default_one_is_taken_or_else_any(
         await free_again.close()
         monkeypatch.setattr(quic_endpoint, "DEFAULT_PORT", free_again.port)
         for expected in (True, False):
-            opened = QuicTransport.open(bind=LOOPBACK, port=None, key=make_key(), on_stream=echo)
+            opened = QuicTransport.open(
+                bind=LOOPBACK, port=None, credentials=Credentials(make_key()), on_stream=echo
+            )
             made.transports.append(opened)
             assert (opened.port == free_again.port) is expected
 

@@ -19,6 +19,7 @@ from lanspread_peer.model.limits import (
 )
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport import tls_caller, tls_dialled
+from lanspread_peer.transport.certificate import make_certificate
 from lanspread_peer.transport.tls_context import server_context
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
@@ -333,7 +334,7 @@ async def test_answers_that_break_the_rules_are_malformed() -> None:
         writer.close()
 
     async with tls_party() as party:
-        context = server_context(key)
+        context = server_context(key, make_certificate(key))
         server = await asyncio.start_server(serve, LOOPBACK, 0, ssl=context)
         ack = messages.HelloAck(
             peer_id=id_of(key), instance="0" * 32, name="x", proto_min=1, proto_max=1, listen_port=1

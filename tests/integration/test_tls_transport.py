@@ -14,6 +14,7 @@ from lanspread_peer.model.limits import (
     MIB,
 )
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.tls_client import TlsClient
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
@@ -125,7 +126,7 @@ async def test_a_proof_by_another_key_gets_no_data() -> None:
                 }
             )
 
-        client = TlsClient(stolen, bind=LOOPBACK)
+        client = TlsClient(Credentials(make_key()), stolen, bind=LOOPBACK)
         party.clients.append(client)
         with pytest.raises(errors.Refused):
             await party.peer(server, client).fetch(chunk(0, 10), read_all)

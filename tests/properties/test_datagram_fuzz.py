@@ -4,6 +4,7 @@ import asyncio
 import socket
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 from aioquic.quic.connection import QuicConnection
@@ -14,6 +15,7 @@ from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.errors import LanspreadError
 from lanspread_peer.model.limits import MAX_CONNECTIONS
 from lanspread_peer.transport.base import Connection, Stream
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_admission import Admission, Admit, Answer, destination_of
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.transport.udp_segments import SocketAddress
@@ -48,7 +50,8 @@ class _Server:
     def __init__(self) -> None:
         self.wire = _Wire()
         # It needs no more of a socket than this one has.
-        self.transport = QuicTransport([self.wire], make_key(), _answer, None, Offences())  # type: ignore[list-item]
+        wires: list[Any] = [self.wire]
+        self.transport = QuicTransport(wires, Credentials(make_key()), _answer, None, Offences())
         self._callers = 0
 
     def caller(self) -> "_Caller":

@@ -18,7 +18,7 @@ from lanspread_peer.model.manifest import Manifest
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.transport.base import Connection, Stream
-from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.availability import SIGN_OF_LIFE, encode_held
@@ -54,7 +54,7 @@ class Offer:
 class HostilePeer:
     """One peer; `answers` says, by the request's type, who answers it instead of `honest`."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, credentials: Credentials) -> None:
         self.answers: dict[type[Message], Answer] = {}
         self.requests: list[Message] = []
         self.accepted: list[Connection] = []
@@ -68,22 +68,27 @@ class HostilePeer:
         self.listen_port = 0
         self.features: list[str] = []
         self.bulk_port = 0
-        self.key = key
-        self.peer_id: PeerId = peer_id_of_certificate(make_certificate(self.key))
+        self.credentials = credentials
+        self.key = credentials.key
+        self.peer_id: PeerId = credentials.peer_id
         self.instance = InstanceId("ab" * 16)
         self.transport: QuicTransport
 
     @classmethod
     def open(
-        cls, key: ec.EllipticCurvePrivateKey | None = None, *, bind: str = LOOPBACK
+        cls,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        *,
+        credentials: Credentials | None = None,
+        bind: str = LOOPBACK,
     ) -> "HostilePeer":
-        """A peer that listens on a free port, with a new key or another's."""
-        peer = cls(key or make_key())
+        """A peer that listens on a free port, with a new key or another's, or a party's papers."""
+        peer = cls(credentials or Credentials(key or make_key()))
         peer.bind = bind
         peer.transport = QuicTransport.open(
             bind=bind,
             port=0,
-            key=peer.key,
+            credentials=peer.credentials,
             on_stream=peer._serve,
             on_connection=peer.accepted.append,
         )
@@ -156,7 +161,7 @@ class HostilePeer:
     def hello(self, connection: Connection, nonce: str) -> messages.Hello:
         """The Hello of an honest caller, with its proof."""
         assert connection.peer_id is not None
-        identity = Identity(self.peer_id, self.instance, self.name, self.key)
+        identity = Identity(self.peer_id, self.instance, self.name, self.credentials)
         hello = identity.hello(
             server=connection.peer_id,
             nonce=bytes.fromhex(nonce),

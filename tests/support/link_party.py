@@ -9,6 +9,7 @@ from lanspread_peer.model.events import Event
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime.peer_links import PeerLinks
+from lanspread_peer.runtime.refusals import Refusals
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Stream
 from lanspread_peer.wire import messages
@@ -79,6 +80,7 @@ class LinkParty:
         self.transport = SilentTransport()
         self.peers = PeerDb()
         self.events: list[Event] = []
+        warnings = WarnOnce(self.events.append)
         self.links = PeerLinks(
             own_id=OWN_ID,
             own_instance=instance_id(0),
@@ -87,7 +89,8 @@ class LinkParty:
             peers=self.peers,
             hello=_no_hello,
             emit=self.events.append,
-            warnings=WarnOnce(self.events.append),
+            warnings=warnings,
+            refusals=Refusals(self.peers, warnings),
             on_titles=lambda _keys: None,
             on_hints=lambda _peer, _hints: None,
             rng=Random(1),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.base import Connection, Stream, StreamHandler
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_connection import PeerConnection
 from lanspread_peer.transport.quic_endpoint import QuicTransport
 from support.quic_pair import make_key
@@ -52,7 +53,11 @@ class Party:
         """A new transport on a free port, with a new key."""
         key = make_key()
         transport = QuicTransport.open(
-            bind=bind, port=0, key=key, on_stream=handler, on_connection=self.accepted.append
+            bind=bind,
+            port=0,
+            credentials=Credentials(key),
+            on_stream=handler,
+            on_connection=self.accepted.append,
         )
         self.transports.append(transport)
         self.peer_ids[transport] = peer_id_of_certificate(make_certificate(key))

@@ -15,7 +15,8 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.ids import InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
-from lanspread_peer.transport.hello_proof import check_proof, own_chain, sign
+from lanspread_peer.transport.credentials import Credentials
+from lanspread_peer.transport.hello_proof import check_proof, hello_chain, sign
 from lanspread_peer.transport.tls_caller import TlsCaller
 from lanspread_peer.transport.tls_client import TlsClient, TlsPeer
 from lanspread_peer.transport.tls_context import client_context
@@ -128,7 +129,7 @@ def own_hello(key: ec.EllipticCurvePrivateKey) -> Callable[[PeerId, bytes], mess
             proto_min=1,
             proto_max=1,
             listen_port=1,
-            certificate_chain=list(own_chain(key)),
+            certificate_chain=list(hello_chain(make_certificate(key))),
             signature=sign(key, statement),
         )
 
@@ -150,7 +151,11 @@ class TlsParty:
         key = make_key()
         host = Host(id_of(key), slices)
         server = TlsServer.open(
-            bind=LOOPBACK, port=0, key=key, on_request=host.answer, offences=self.offences
+            bind=LOOPBACK,
+            port=0,
+            credentials=Credentials(key),
+            on_request=host.answer,
+            offences=self.offences,
         )
         self.servers.append(server)
         self.hosts[server] = host
@@ -163,7 +168,7 @@ class TlsParty:
 
     def client(self) -> TlsClient:
         """A new client, with a new key."""
-        client = TlsClient(own_hello(make_key()), bind=LOOPBACK)
+        client = TlsClient(Credentials(make_key()), own_hello(make_key()), bind=LOOPBACK)
         self.clients.append(client)
         return client
 

@@ -227,6 +227,14 @@ KEYS = (
         accept=_peers,
         metavar="HOST:PORT",
     ),
+    Key(
+        "party",
+        Kind.TEXT,
+        "The folder with a party's certificates; only its members are let in.",
+        "STATE_DIR/party where there is one, else an open party",
+        "",
+        metavar="DIR",
+    ),
     Key("mdns", Kind.TRUTH, "Announce, and look for others.", "true", default=True),
     Key(
         "upload_bytes_per_second",

@@ -98,6 +98,7 @@ class Config:
             listen=values["listen"],  # type: ignore[arg-type]
             peers=values["peer"],  # type: ignore[arg-type]
             mdns=values["mdns"],  # type: ignore[arg-type]
+            party=str(_absolute(self.text("party"))) if self.text("party") else "",
             given=self._chosen(Rank.FLAG, Rank.HANDSHAKE),
             fallback=self._chosen(Rank.ENVIRONMENT, Rank.FILE),
         )

@@ -28,7 +28,7 @@ def exit_code_of(error: errors.LanspreadError) -> ExitCode:
             return ExitCode.HANDSHAKE
         case errors.GameDirUnusable():
             return ExitCode.GAME_DIR
-        case errors.InvalidField():
+        case errors.InvalidField() | errors.InvalidCertificate():
             return ExitCode.USAGE
         case _:
             return ExitCode.CRASH

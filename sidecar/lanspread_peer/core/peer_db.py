@@ -52,6 +52,7 @@ class _Peer:
     addresses: dict[Address, _Trust] = field(default_factory=dict)
     address: Address | None = None
     rtt_s: float | None = None
+    refusal: str = ""
     digest: str = ""
     library: dict[GameKey, GameSummary] = field(default_factory=dict)
     served_bytes: int = 0
@@ -103,11 +104,17 @@ class PeerDb:
     ) -> None:
         """The peer proved its id and said its name; `address` is where it can be dialled, if so."""
         peer = self._peers.setdefault(peer_id, _Peer(peer_id, now))
-        peer.state = PeerState.CONNECTED
+        peer.state, peer.refusal = PeerState.CONNECTED, ""
         peer.instance, peer.name, peer.address, peer.seen_at = instance, name, address, now
         self._hinted.pop(peer_id, None)
         if address is not None:
             _add_addresses(peer, (address,), _Trust.PROVED)
+
+    def refused(self, peer_id: PeerId, reason: str) -> None:
+        """A party keeps us and a peer apart; of no account for one that is connected."""
+        peer = self._peers.get(peer_id)
+        if peer is not None and not peer.is_connected:
+            peer.refusal = reason
 
     def suspected(self, peer_id: PeerId, is_suspect: bool) -> None:
         """A connected peer missed a ping, or answers again."""
@@ -350,4 +357,5 @@ def _status_of(peer: _Peer) -> PeerStatus:
         games=len(peer.library),
         library_bytes=sum(game.bytes for game in peer.library.values()),
         served_bytes=peer.served_bytes,
+        refusal=peer.refusal,
     )

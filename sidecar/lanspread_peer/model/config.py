@@ -17,7 +17,8 @@ class Settings:
     """How one sidecar runs.
 
     `bind` empty means all interfaces; `port` None means 26789, else any free one; `listen` empty
-    means a Unix socket where there are such, else a loopback port. `given` wins over what was
+    means a Unix socket where there are such, else a loopback port; `party` empty means the folder
+    `party` in the state folder, and open mode where there is none. `given` wins over what was
     chosen while an earlier launch ran, and that over `fallback`. Raises InvalidField.
     """
 
@@ -28,6 +29,7 @@ class Settings:
     listen: str = ""
     peers: tuple[str, ...] = field(default=())
     mdns: bool = True
+    party: str = ""
     given: ChosenSettings = _NOTHING_CHOSEN
     fallback: ChosenSettings = _NOTHING_CHOSEN
 

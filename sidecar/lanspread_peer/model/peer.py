@@ -86,7 +86,8 @@ class Sighting:
 class PeerStatus:
     """What a front end is shown of a peer; `rtt_s` is None before the first answer.
 
-    A blocked peer may never have been seen by this launch; then little but its id is known.
+    `refusal` is the reason why a party keeps it and us apart, or empty. A blocked peer may never
+    have been seen by this launch; then little but its id is known.
     """
 
     id: PeerId
@@ -99,6 +100,7 @@ class PeerStatus:
     library_bytes: int
     served_bytes: int
     blocked: bool = False
+    refusal: str = ""
 
     @classmethod
     def unseen(cls, peer_id: PeerId) -> "PeerStatus":

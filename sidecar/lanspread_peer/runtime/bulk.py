@@ -77,19 +77,23 @@ class Bulk:
             neighbourhood.own_ack,
             require_wanted,
             neighbourhood.warnings,
+            neighbourhood.refusals,
             transport=TLS,
         )
         server = TlsServer.open(
             bind=bind,
             port=neighbourhood.port,
-            key=identity.private_key,
+            credentials=identity.credentials,
             on_request=BulkServer(requests, callers, slots, limit, counters, dial_backs).answer,
             offences=offences,
         )
         neighbourhood.bulk_port = server.port
-        client = TlsClient(neighbourhood.own_bulk_hello, bind=bind)
+        client = TlsClient(identity.credentials, neighbourhood.own_bulk_hello, bind=bind)
         back = Dialling(
-            client_context(), partial(neighbourhood.own_bulk_hello, dials_back=True), bind
+            client_context(),
+            identity.credentials,
+            partial(neighbourhood.own_bulk_hello, dials_back=True),
+            bind,
         )
         return cls(
             server,
@@ -112,6 +116,11 @@ class Bulk:
     async def dial_back(self, peer_id: PeerId) -> Message:
         """See DialBackServer.answer."""
         return await self._dialler.answer(peer_id)
+
+    @property
+    def served(self) -> frozenset[PeerId]:
+        """The peers that may be served now."""
+        return self._server.served
 
     def send_away(self, peer_id: PeerId) -> None:
         """Serve this peer no longer."""

@@ -100,5 +100,8 @@ class Clones:
             connection = await self._dialler.first_answer(addresses, self._own_id, wish)
             if connection is not None:
                 await self.own_id_answered(connection)
+        except errors.NotAMember:
+            # Whoever it is, the party has not made it another of us.
+            return
         finally:
             self._is_visiting = False

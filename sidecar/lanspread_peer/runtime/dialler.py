@@ -37,6 +37,7 @@ class Dialler:
         """The first connection that one of the addresses gives, or None.
 
         They are dialled in their order, a few at a time, those that are `hinted` one by one.
+        Raises NotAMember when there is none and somebody answered who is not let in.
         """
         async with self._turn(wish):
             return await self._dial(addresses, expected, hinted)
@@ -48,6 +49,7 @@ class Dialler:
         dials: list[asyncio.Future[Connection]] = []
         running: set[asyncio.Future[Connection]] = set()
         winner: Connection | None = None
+        refusal: errors.NotAMember | None = None
         try:
             while winner is None and (queue or running):
                 if _may_begin(queue, running, hinted):
@@ -60,8 +62,11 @@ class Dialler:
                     running, timeout=stagger_s, return_when=asyncio.FIRST_COMPLETED
                 )
                 winner = self._winner_of(ended, expected)
+                refusal = refusal or _refusal_in(ended)
         finally:
             await _close_others(dials, winner)
+        if winner is None and refusal is not None:
+            raise refusal
         return winner
 
     def _winner_of(
@@ -91,6 +96,11 @@ class Dialler:
     def _let_begin(self) -> None:
         while (wish := self._queue.next()) is not None:
             self._turns[wish].set()
+
+
+def _refusal_in(ended: Iterable[asyncio.Future[Connection]]) -> errors.NotAMember | None:
+    failures = (dial.exception() for dial in ended if not dial.cancelled())
+    return next((error for error in failures if isinstance(error, errors.NotAMember)), None)
 
 
 def _may_begin(

@@ -1,11 +1,10 @@
-"""Who this sidecar is to others: its id, this launch of it, its name, and the key behind it."""
+"""Who this sidecar is to others: its id, this launch of it, its name, and what proves it."""
 
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from lanspread_peer.model.ids import InstanceId, PeerId
-from lanspread_peer.transport.hello_proof import own_chain, sign
+from lanspread_peer.transport.credentials import Credentials
+from lanspread_peer.transport.hello_proof import sign
 from lanspread_peer.wire.hello_statement import hello_statement
 from lanspread_peer.wire.messages import PROTOCOL_VERSION, Feature, Hello, HelloAck
 
@@ -20,7 +19,7 @@ class Identity:
     peer_id: PeerId
     instance: InstanceId
     name: str
-    private_key: ec.EllipticCurvePrivateKey
+    credentials: Credentials
 
     def hello(
         self,
@@ -48,8 +47,8 @@ class Identity:
             proto_min=PROTOCOL_VERSION,
             proto_max=PROTOCOL_VERSION,
             listen_port=listen_port,
-            certificate_chain=list(own_chain(self.private_key)),
-            signature=sign(self.private_key, statement),
+            certificate_chain=list(self.credentials.chain),
+            signature=sign(self.credentials.key, statement),
             library_digest=library_digest,
             features=list(Feature),
             bulk_port=bulk_port,

@@ -10,6 +10,7 @@ from lanspread_peer.model.ids import InstanceId, PeerId
 from lanspread_peer.model.peer import Address, Sighting
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.transport.base import Connection
+from lanspread_peer.wire import messages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,38 @@ class Proven:
     address: Address | None
     features: frozenset[str]
     bulk_port: int
+
+    @classmethod
+    def by_answer(cls, connection: Connection, ack: messages.HelloAck) -> "Proven":
+        """One that we dialled."""
+        return cls._of(connection, ack, dialled=True, address=connection.address)
+
+    @classmethod
+    def by_call(
+        cls, connection: Connection, hello: messages.Hello, address: Address | None
+    ) -> "Proven":
+        """One that the peer dialled."""
+        return cls._of(connection, hello, dialled=False, address=address)
+
+    @classmethod
+    def _of(
+        cls,
+        connection: Connection,
+        word: messages.Hello | messages.HelloAck,
+        *,
+        dialled: bool,
+        address: Address | None,
+    ) -> "Proven":
+        return cls(
+            connection=connection,
+            dialled=dialled,
+            instance=InstanceId(word.instance),
+            name=word.name,
+            library_digest=word.library_digest,
+            address=address,
+            features=frozenset(word.features),
+            bulk_port=word.bulk_port,
+        )
 
     @property
     def bulk_address(self) -> Address | None:

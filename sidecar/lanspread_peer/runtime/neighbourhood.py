@@ -15,7 +15,7 @@ from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.discovery.addresses import listen_addresses
 from lanspread_peer.discovery.mdns import MdnsDiscovery
-from lanspread_peer.model.errors import InvalidField, PeerNotFound, PeerUnreachable
+from lanspread_peer.model.errors import InvalidField, NotAMember, PeerNotFound, PeerUnreachable
 from lanspread_peer.model.events import Event, PeerRemoved, PeerUpdated, Warned
 from lanspread_peer.model.ids import GameKey, InstanceId, PeerId, parse_peer_id
 from lanspread_peer.model.limits import MAX_PEER_HINTS
@@ -26,6 +26,8 @@ from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.identity import QUIC, TLS, Identity
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.pinned_peers import PinnedPeers
+from lanspread_peer.runtime.refusals import Refusals
+from lanspread_peer.runtime.renewals import Renewals
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, StreamHandler
@@ -74,10 +76,17 @@ class Neighbourhood:
         self._rng = SystemRandom()
         self._tasks = TaskSet()
         self.warnings = WarnOnce(emit)
+        self.refusals = Refusals(peers, self.warnings)
+        self._renewals = Renewals(identity.credentials.certificate)
         # 0 as long as, or if, no bulk transport listens.
         self.bulk_port = 0
         self._callers: Callers[Connection] = Callers(
-            identity, self.own_ack, self._on_proven, self.warnings, transport=QUIC
+            identity,
+            self.own_ack,
+            self._on_proven,
+            self.warnings,
+            self.refusals,
+            transport=QUIC,
         )
         self._push_timer: asyncio.TimerHandle | None = None
         self._mdns: MdnsDiscovery | None = None
@@ -89,7 +98,7 @@ class Neighbourhood:
         self._transport = QuicTransport.open(
             bind=self._reach.bind,
             port=self._reach.port,
-            key=self._identity.private_key,
+            credentials=self._identity.credentials,
             on_stream=on_stream,
             on_connection=self._callers.expect_hello,
             offences=offences,
@@ -104,6 +113,7 @@ class Neighbourhood:
             hello=self._own_hello,
             emit=self._emit,
             warnings=self.warnings,
+            refusals=self.refusals,
             on_titles=self._on_titles,
             on_hints=self._take_hints,
             rng=self._rng,
@@ -176,6 +186,16 @@ class Neighbourhood:
     def refused_callers(self) -> int:
         """How many were sent away."""
         return self._callers.refused_count
+
+    async def send_away(self, peer_id: PeerId, error: NotAMember) -> None:
+        """A party does not let this peer in any more; returns once it is lost."""
+        await self.links.drop(peer_id, error.reason)
+        self.refusals.refused(error)
+
+    async def renew(self) -> None:
+        """Show a party's new certificate to those who are linked and have not seen it."""
+        certificate = self._identity.credentials.certificate
+        await self._renewals.show(certificate, self.links.live.values(), self.links.greeter)
 
     @property
     def blocked(self) -> frozenset[PeerId]:

@@ -8,7 +8,6 @@ ends use and keep the same one (core/connection_choice.py).
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -36,7 +35,9 @@ from lanspread_peer.runtime.greeting import Greeter, OwnHello
 from lanspread_peer.runtime.link import Link, Proven
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.ping_service import follow
-from lanspread_peer.runtime.requests import ask, is_answering
+from lanspread_peer.runtime.refusals import Refusals
+from lanspread_peer.runtime.requests import is_answering
+from lanspread_peer.runtime.short_words import push_digest, say_goodbye
 from lanspread_peer.runtime.tasks import TaskSet
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Transport
@@ -44,7 +45,6 @@ from lanspread_peer.wire import messages
 
 _log = structlog.get_logger(__name__)
 
-_GOODBYE_TIMEOUT_S = 0.5
 # A peer that connects and leaves in a loop fills the events no faster than this.
 _REST_S = 0.25
 # By then the other end knows which of two connections is used, too.
@@ -65,14 +65,16 @@ class PeerLinks:
         hello: OwnHello,
         emit: Callable[[Event], None],
         warnings: WarnOnce,
+        refusals: Refusals,
         on_titles: Callable[[frozenset[GameKey]], None],
         on_hints: Callable[[PeerId, messages.Peers], None],
         rng: Random,
     ) -> None:
         self._own_id = own_id
         self._dialler = Dialler(transport)
-        self._greeter = Greeter(hello, warnings)
-        self._clones = Clones(own_id, own_instance, self._dialler, self._greeter, warnings)
+        self.greeter = Greeter(hello, warnings)
+        self._clones = Clones(own_id, own_instance, self._dialler, self.greeter, warnings)
+        self._refusals = refusals
         self._blocked = is_blocked
         self._peers = peers
         self._emit = emit
@@ -97,7 +99,12 @@ class PeerLinks:
 
         Raises PeerUnreachable when nobody does, or when it is this sidecar itself.
         """
-        connection = await self._dialler.first_answer(addresses, None, Wish(DialRank.TYPED))
+        try:
+            connection = await self._dialler.first_answer(addresses, None, Wish(DialRank.TYPED))
+        except errors.NotAMember as error:
+            peer_id = self._refusals.refused(error)
+            detail = f"the peer there is not let in: {error.reason}"
+            raise errors.PeerUnreachable(detail, peer_id=peer_id) from error
         if connection is None or connection.peer_id is None:
             raise errors.PeerUnreachable("no sidecar answered there")
         peer_id = connection.peer_id
@@ -120,16 +127,7 @@ class PeerLinks:
     ) -> None:
         """A caller proved its id; raises Refused when there is no room for it, or it is a clone."""
         address = next(iter(sighting.addresses), None)
-        proven = Proven(
-            connection,
-            False,
-            InstanceId(hello.instance),
-            hello.name,
-            hello.library_digest,
-            address,
-            frozenset(hello.features),
-            hello.bulk_port,
-        )
+        proven = Proven.by_call(connection, hello, address)
         if peer_id == self._own_id:
             self._clones.own_id_proven(proven.instance)
             return
@@ -181,20 +179,23 @@ class PeerLinks:
 
     def push_digest(self, digest: str) -> None:
         """Tell all linked peers that our library changed."""
-        for connection in self._live():
-            self._tasks.spawn("push digest", self._push(connection, digest))
+        for connection in self.live.values():
+            self._tasks.spawn("push digest", push_digest(connection, digest))
 
     async def close(self) -> None:
         """Say goodbye to all and end all links."""
-        live = self._live()
-        await asyncio.gather(*(self._say_goodbye(connection) for connection in live))
+        live = list(self.live.values())
+        await asyncio.gather(*(say_goodbye(connection) for connection in live))
         await self._clones.close()
         await self._tasks.close()
         for connection in live:
             connection.close("goodbye")
 
-    def _live(self) -> list[Connection]:
-        return [link.connection for link in self._links.values() if link.connection]
+    @property
+    def live(self) -> dict[PeerId, Connection]:
+        """The connection in use of each peer that has one."""
+        links = self._links.values()
+        return {link.peer_id: link.connection for link in links if link.connection}
 
     def _link(
         self, peer_id: PeerId, sighting: Sighting, dialled: Connection | None = None
@@ -269,6 +270,9 @@ class PeerLinks:
         try:
             await _first_of(dial, link.greeted)
             return dial.result() if dial.done() else None
+        except errors.NotAMember as error:
+            self._refusals.refused(error)
+            return None
         finally:
             dial.cancel()
             await asyncio.wait({dial})
@@ -276,21 +280,13 @@ class PeerLinks:
     async def _greet(self, link: Link, connection: Connection) -> None:
         asked_at = monotonic_s()
         try:
-            ack = await self._greeter.greet(connection)
+            ack = await self.greeter.greet(connection)
             now = monotonic_s()
             self._peers.answered(link.peer_id, rtt_s=now - asked_at, now=now)
-            proven = Proven(
-                connection,
-                True,
-                InstanceId(ack.instance),
-                ack.name,
-                ack.library_digest,
-                connection.address,
-                frozenset(ack.features),
-                ack.bulk_port,
-            )
-            await self._take(link, proven)
+            await self._take(link, Proven.by_answer(connection, ack))
         except errors.LanspreadError as error:
+            if isinstance(error, errors.NotAMember):
+                self._refusals.refused_by(link.peer_id, error)
             if self._said.first_time(connection.address.host, error.reason):
                 _log.warning("greeting failed", peer=link.peer_id, detail=error.message)
             connection.close("greeting failed")
@@ -378,15 +374,6 @@ class PeerLinks:
         self._emit(PeerLost(link.peer_id, name, detail))
         self._emit(PeerCountUpdated(self._peers.connected_count))
         self._on_titles(changed)
-
-    async def _push(self, connection: Connection, digest: str) -> None:
-        # The next ping tells the peer as well, and finds out whether it lives.
-        with suppress(errors.LanspreadError):
-            await ask(connection, messages.Ping(library_digest=digest), messages.Pong)
-
-    async def _say_goodbye(self, connection: Connection) -> None:
-        with suppress(errors.LanspreadError):
-            await ask(connection, messages.Goodbye(), messages.Bye, timeout_s=_GOODBYE_TIMEOUT_S)
 
 
 async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:

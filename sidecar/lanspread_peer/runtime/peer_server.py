@@ -130,6 +130,9 @@ class PeerServer:
             case messages.Challenge():
                 await _send(stream, self._askers.challenge(connection))
             case messages.Hello():
+                if connection.peer_id is not None:
+                    # It proves itself again, which costs us more than any other question.
+                    await sleep(self._questions.reserve(connection.peer_id, now=monotonic_s()))
                 await _send(stream, await self._askers.greet(connection, request))
             case _:
                 peer_id = _proved_id(connection)

@@ -21,6 +21,7 @@ from lanspread_peer.core.offences import Offences
 from lanspread_peer.core.peer_db import PeerDb
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.download import DownloadRequest, DownloadStatus
+from lanspread_peer.model.errors import NotAMember
 from lanspread_peer.model.events import GameDirChanged, Warned
 from lanspread_peer.model.game import GameSummary, Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, GameKey, InstanceId, PeerId
@@ -44,6 +45,7 @@ from lanspread_peer.runtime.event_hub import EventHub
 from lanspread_peer.runtime.fetch_requests import Network
 from lanspread_peer.runtime.game_questions import GameQuestions
 from lanspread_peer.runtime.game_removal import GameRemoval
+from lanspread_peer.runtime.held_folders import HeldFolders, lock_game_dir
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.library import Library
 from lanspread_peer.runtime.lock_keeping import keep_locks
@@ -51,6 +53,7 @@ from lanspread_peer.runtime.loop_delay import LoopDelay
 from lanspread_peer.runtime.neighbourhood import Neighbourhood, Reach
 from lanspread_peer.runtime.offers import Offers
 from lanspread_peer.runtime.partial_offers import PartialOffers
+from lanspread_peer.runtime.party_watch import Papers, PartyWatch, load_party
 from lanspread_peer.runtime.peer_server import PeerServer
 from lanspread_peer.runtime.rate_limits import RateLimits
 from lanspread_peer.runtime.recovering import recover_games
@@ -60,11 +63,12 @@ from lanspread_peer.runtime.uploads import UploadSlots
 from lanspread_peer.runtime.verifications import Verifications
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
-from lanspread_peer.storage.locks import FolderLock, lock_folder
+from lanspread_peer.storage.locks import FolderLock
 from lanspread_peer.storage.node_key import load_or_create_key
 from lanspread_peer.storage.removal import Removed
 from lanspread_peer.storage.stagings import FoundStaging
 from lanspread_peer.storage.state_dir import open_state_dir
+from lanspread_peer.transport.credentials import Credentials
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +89,6 @@ class Sidecar:
         self.offences = Offences()
         self._shutdown = asyncio.Event()
         self._cleanup = AsyncExitStack()
-        self._game_lock: FolderLock | None = None
         self._switching = asyncio.Lock()
         self._instance = InstanceId(token_hex(16))
         self.events = EventHub(self._instance)
@@ -94,8 +97,8 @@ class Sidecar:
     async def start(cls, settings: Settings) -> "Sidecar":
         """Start everything but the control server.
 
-        Raises GameDirUnusable, AlreadyRunning, CannotBind, InvalidField or StorageError; then
-        nothing is left running or locked.
+        Raises GameDirUnusable, AlreadyRunning, CannotBind, InvalidField, InvalidCertificate or
+        StorageError; then nothing is left running or locked.
         """
         state_dir = await asyncio.to_thread(open_state_dir, settings.state_dir)
         sidecar = cls(settings, state_dir)
@@ -136,7 +139,7 @@ class Sidecar:
                 self._library.request_rescan()
                 return
             async with self._downloads.none_active():
-                lock = await asyncio.to_thread(_lock_game_dir, game_dir)
+                lock = await lock_game_dir(game_dir)
                 # A caller who gives up in the middle must not leave half a library.
                 await run_to_end(self._switch(game_dir, lock))
 
@@ -147,8 +150,7 @@ class Sidecar:
             lock.release()
             raise
         await self.verifications.cancel_all()
-        self._release_game_dir()
-        self._game_lock = lock
+        self._folders.hold_game_dir(lock)
         await self._library.open(game_dir)
         self.events.emit(GameDirChanged(str(game_dir.root)))
         await self._downloads.restore(published)
@@ -252,16 +254,16 @@ class Sidecar:
         )
 
     async def _open(self) -> None:
-        game_dir = await self._lock_folders()
+        game_dir = await self._hold_folders()
         node_key = await asyncio.to_thread(load_or_create_key, self._state_dir)
         if node_key.was_replaced:
             self.events.emit(Warned("PEER_ID_REPLACED", "the node key was not usable here"))
-        self._current = await CurrentSettings.load(
-            self._state_dir, self._settings, self.events.emit
-        )
-        self._identity = Identity(
-            node_key.peer_id, self._instance, self._current.value.name, node_key.private_key
-        )
+        settings, emit = self._settings, self.events.emit
+        self._current = await CurrentSettings.load(self._state_dir, settings, emit)
+        key, name = node_key.private_key, self._current.value.name
+        papers = await load_party(settings.party, self._state_dir, key)
+        credentials = Credentials(key, papers.party if papers else None)
+        self._identity = Identity(node_key.peer_id, self._instance, name, credentials)
         index = await asyncio.to_thread(Index, self._state_dir)
         self._cleanup.callback(index.close)
         self._index = index
@@ -270,9 +272,7 @@ class Sidecar:
         self._titles = TitleBoard(self._library, self._peers, self.events.emit)
         self._neighbourhood = Neighbourhood(
             identity=self._identity,
-            reach=Reach(
-                self._settings.bind, self._settings.port, self._settings.peers, self._settings.mdns
-            ),
+            reach=Reach(settings.bind, settings.port, settings.peers, settings.mdns),
             peers=self._peers,
             blocked=await BlockList.load(self._state_dir),
             library_digest=lambda: self._library.revisions.digest,
@@ -310,6 +310,8 @@ class Sidecar:
             emit=self.events.emit,
         )
         self._cleanup.push_async_callback(self._bulk.close)
+        if papers is not None:
+            self._keep_party(papers)
         self._open_downloads(index)
         self._current.apply_with(self._apply_settings)
         self._cleanup.push_async_callback(self._library.close)
@@ -320,25 +322,34 @@ class Sidecar:
         # Last, so that the first word to others is about a library that is known.
         await self._neighbourhood.look_for_others()
 
-    async def _lock_folders(self) -> GameDir:
-        state_lock = await asyncio.to_thread(lock_folder, self._state_dir, "state folder")
-        self._cleanup.callback(state_lock.release)
+    async def _hold_folders(self) -> GameDir:
+        self._folders = await HeldFolders.hold(self._state_dir)
+        self._cleanup.callback(self._folders.release)
         game_dir = await asyncio.to_thread(GameDir.open, self._settings.game_dir)
-        self._game_lock = await asyncio.to_thread(_lock_game_dir, game_dir)
-        self._cleanup.callback(self._release_game_dir)
+        self._folders.hold_game_dir(await lock_game_dir(game_dir))
         tasks = TaskSet()
         self._cleanup.push_async_callback(tasks.close)
         tasks.spawn("loop delay", self._loop_delay.watch())
-        tasks.spawn("locks", keep_locks(lambda: self._locks(state_lock), self.events.emit))
+        tasks.spawn("locks", keep_locks(self._folders.by_warning, self.events.emit))
         return game_dir
 
-    def _locks(self, state_lock: FolderLock) -> dict[str, FolderLock]:
-        assert self._game_lock is not None
-        return {"STATE_DIR_TAKEN": state_lock, "GAME_DIR_TAKEN": self._game_lock}
+    def _keep_party(self, papers: Papers) -> None:
+        async def send_away(member: PeerId, error: NotAMember) -> None:
+            self._bulk.send_away(member)
+            await self._neighbourhood.send_away(member, error)
 
-    def _release_game_dir(self) -> None:
-        if self._game_lock is not None:
-            self._game_lock.release()
+        self._party = PartyWatch(
+            papers,
+            self._identity.credentials,
+            members=lambda: self._bulk.served | self._neighbourhood.links.live.keys(),
+            send_away=send_away,
+            renew=self._neighbourhood.renew,
+            emit=self.events.emit,
+        )
+        tasks = TaskSet()
+        self._cleanup.push_async_callback(tasks.close)
+        tasks.spawn("party", self._party.run())
+        tasks.spawn("renewals", self._party.keep_renewed())
 
     def _open_downloads(self, index: Index) -> None:
         self._questions = GameQuestions(
@@ -385,7 +396,3 @@ class Sidecar:
     def _titles_changed(self, keys: frozenset[GameKey]) -> None:
         self._titles.changed(keys)
         self._downloads.sources_changed(keys)
-
-
-def _lock_game_dir(game_dir: GameDir) -> FolderLock:
-    return lock_folder(game_dir.make_own(), "game folder")

@@ -1,7 +1,8 @@
 """What runtime needs of a message transport: connections, and one request per stream.
 
 A transport raises only errors of the tree: SourceUnavailable for whatever the network does,
-IdentityMismatch when the dialled certificate has another key.
+IdentityMismatch when the dialled certificate has another key, NotAMember and its kin when that is
+not let in.
 """
 
 from collections.abc import Awaitable, Callable
@@ -100,7 +101,8 @@ class Transport(Protocol):
     async def dial(self, address: Address, expected: PeerId | None) -> Connection:
         """Connect; insist on this peer id, or take any when None.
 
-        Raises ConnectionLost or IdentityMismatch, within HANDSHAKE_TIMEOUT_S.
+        Raises ConnectionLost, IdentityMismatch, or NotAMember and its kin, within
+        HANDSHAKE_TIMEOUT_S.
         """
         ...
 

@@ -1,8 +1,8 @@
 """The proof in a Hello: a certificate chain, and a signature by the key of its first certificate.
 
 In open mode the chain proves nothing but that its first certificate is whole: it must be signed by
-its own key, and its names, dates and issuers mean nothing. What was signed is for the caller of
-this module to say.
+its own key, and its names, dates and issuers mean nothing. What it means at a party, and what was
+signed, is for the callers of this module to say.
 """
 
 import binascii
@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.model.errors import IdentityMismatch
 from lanspread_peer.model.ids import PeerId
-from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.certificate import peer_id_of_certificate
 
 _SIGNED_WITH = ec.ECDSA(hashes.SHA256())
 
 
-def own_chain(key: ec.EllipticCurvePrivateKey) -> tuple[str, ...]:
-    """The certificate chain of this key, as a Hello carries it."""
-    der = make_certificate(key).public_bytes(serialization.Encoding.DER)
+def hello_chain(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The chain of one certificate, as a Hello carries it."""
+    der = certificate.public_bytes(serialization.Encoding.DER)
     return (b64encode(der).decode("ascii"),)
 
 
@@ -33,7 +33,23 @@ def sign(key: ec.EllipticCurvePrivateKey, statement: bytes) -> str:
 
 
 def check_proof(claimed: PeerId, chain: Sequence[str], signature: str, statement: bytes) -> None:
-    """Raises IdentityMismatch unless the chain is that of the claimed peer, and it signed this."""
+    """Like `proved_certificate`, for one that must also be signed by its own key."""
+    certificate = proved_certificate(claimed, chain, signature, statement)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except InvalidSignature as error:
+        raise IdentityMismatch("the certificate's signature is wrong") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise IdentityMismatch("the certificate is malformed") from error
+
+
+def proved_certificate(
+    claimed: PeerId, chain: Sequence[str], signature: str, statement: bytes
+) -> x509.Certificate:
+    """The first one of the chain, by whose key the claimed peer signed the statement.
+
+    Raises IdentityMismatch.
+    """
     try:
         certificate = x509.load_der_x509_certificate(_bytes_of(chain[0]))
         key = certificate.public_key()
@@ -44,12 +60,13 @@ def check_proof(claimed: PeerId, chain: Sequence[str], signature: str, statement
             raise IdentityMismatch("the certificate's key is none on P-256")
         if peer_id_of_certificate(certificate) != claimed:
             raise IdentityMismatch("the certificate is another peer's")
-        certificate.verify_directly_issued_by(certificate)
         key.verify(_bytes_of(signature), statement, _SIGNED_WITH)
     except InvalidSignature as error:
         raise IdentityMismatch("the signature is wrong") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise IdentityMismatch("the certificate or the signature is malformed") from error
+    else:
+        return certificate
 
 
 def _bytes_of(text: str) -> bytes:

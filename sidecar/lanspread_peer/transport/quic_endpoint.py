@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import Certificate
 
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.config import DEFAULT_PORT
-from lanspread_peer.model.errors import ConnectionLost, IdentityMismatch
+from lanspread_peer.model.errors import ConnectionLost, IdentityMismatch, NotAMember
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
     HANDSHAKE_TIMEOUT_S,
@@ -23,7 +23,8 @@ from lanspread_peer.model.limits import (
 )
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.base import Connection, StreamHandler
-from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
+from lanspread_peer.transport.certificate import peer_id_of_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_admission import (
     CONNECTION_ID_BYTES,
     SUPPORTED_VERSIONS,
@@ -59,14 +60,13 @@ class QuicTransport:
     def __init__(
         self,
         sockets: list[UdpSocket],
-        key: ec.EllipticCurvePrivateKey,
+        credentials: Credentials,
         on_stream: StreamHandler,
         on_connection: Callable[[Connection], None] | None,
         offences: Offences,
     ) -> None:
         self._sockets = sockets
-        self._key = key
-        self._certificate = make_certificate(key)
+        self._credentials = credentials
         self._on_connection = on_connection
         self._tasks = StreamTasks(on_stream)
         self._offences = offences
@@ -84,7 +84,7 @@ class QuicTransport:
         *,
         bind: str,
         port: int | None,
-        key: ec.EllipticCurvePrivateKey,
+        credentials: Credentials,
         on_stream: StreamHandler,
         on_connection: Callable[[Connection], None] | None = None,
         offences: Offences | None = None,
@@ -97,7 +97,7 @@ class QuicTransport:
         transports of one sidecar know together. Raises CannotBind.
         """
         sockets = open_sockets(bind, port, DEFAULT_PORT)
-        transport = cls(sockets, key, on_stream, on_connection, offences or Offences())
+        transport = cls(sockets, credentials, on_stream, on_connection, offences or Offences())
         for udp in sockets:
             udp.start(partial(transport._receive, udp))
         return transport
@@ -124,7 +124,8 @@ class QuicTransport:
         if udp is None:
             raise ConnectionLost(f"no socket here reaches {address}", address=str(address))
         self._require_room(address)
-        connection, actual = await self._establish(udp, target)
+        connection, certificate = await self._establish(udp, target)
+        actual = peer_id_of_certificate(certificate)
         if expected is not None and actual != expected:
             connection.close("another peer id was expected")
             raise IdentityMismatch(
@@ -134,7 +135,11 @@ class QuicTransport:
                 actual=actual,
             )
         try:
+            self._credentials.admit(certificate)
             self._require_room(address)
+        except NotAMember as error:
+            connection.close(error.reason)
+            raise
         except ConnectionLost as error:
             connection.close(error.message)
             raise
@@ -237,7 +242,7 @@ class QuicTransport:
 
     async def _establish(
         self, udp: UdpSocket, target: SocketAddress
-    ) -> tuple[PeerConnection, PeerId]:
+    ) -> tuple[PeerConnection, Certificate]:
         deadline = self._loop.time() + HANDSHAKE_TIMEOUT_S
         size = datagram_bytes(udp.family, target)
         if size > SMALLEST_MAX_DATAGRAM_SIZE:
@@ -253,7 +258,7 @@ class QuicTransport:
 
     async def _try(
         self, udp: UdpSocket, target: SocketAddress, size: int, deadline: float
-    ) -> tuple[PeerConnection, PeerId]:
+    ) -> tuple[PeerConnection, Certificate]:
         quic = CreditedConnection(
             configuration=self._configuration(is_client=True, max_datagram_size=size)
         )
@@ -266,7 +271,7 @@ class QuicTransport:
         except BaseException:
             connection.close("given up")
             raise
-        return connection, peer_id_of_certificate(certificate)
+        return connection, certificate
 
     def _add(self, connection: PeerConnection, quic: CreditedConnection) -> None:
         self._connections.add(connection)
@@ -297,10 +302,10 @@ class QuicTransport:
             max_datagram_size=max_datagram_size,
             max_stream_data=QUIC_ANSWER_WINDOW_BYTES,
             supported_versions=list(SUPPORTED_VERSIONS),
-            # The peer id, not a chain of signatures, says whose certificate it is.
+            # The peer id says whose certificate it is, and our credentials who is let in.
             verify_mode=ssl.CERT_NONE,
         )
         if not is_client:
-            configuration.certificate = self._certificate
-            configuration.private_key = self._key
+            configuration.certificate = self._credentials.certificate
+            configuration.private_key = self._credentials.key
         return configuration

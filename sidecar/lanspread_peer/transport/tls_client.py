@@ -15,6 +15,7 @@ from lanspread_peer.model.errors import ConnectionLost
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_BULK_CONNECTIONS_PER_PEER, MAX_REQUEST_BUFFERS
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.tls_context import client_context
 from lanspread_peer.transport.tls_dialled import MAX_SENT, Job, TlsDialled
 from lanspread_peer.transport.tls_dialling import Dialling, OwnHello
@@ -58,8 +59,8 @@ class TlsPeer:
         until `consume` has returned.
 
         Raises what `consume` raises, the error that the peer refuses with, ConnectionLost,
-        Stalled, MalformedMessage or IdentityMismatch. When a connection breaks, the
-        requests that were sent on it fail, the second of them with ConnectionLost.
+        Stalled, MalformedMessage, IdentityMismatch, or NotAMember and its kin. When a connection
+        breaks, the requests that were sent on it fail, the second of them with ConnectionLost.
         """
         if self._is_closed:
             raise ConnectionLost("the transport is closed")
@@ -115,8 +116,8 @@ class TlsPeer:
 class TlsClient:
     """Dials peers by TLS; the caller must `close` it."""
 
-    def __init__(self, own_hello: OwnHello, *, bind: str = "") -> None:
-        self._dialling = Dialling(client_context(), own_hello, bind)
+    def __init__(self, credentials: Credentials, own_hello: OwnHello, *, bind: str = "") -> None:
+        self._dialling = Dialling(client_context(), credentials, own_hello, bind)
         # A thread without a buffer for its chunk could do nothing.
         self._threads = WorkerThreads("tls-fetch", MAX_REQUEST_BUFFERS)
         self._peers: WeakSet[TlsPeer] = WeakSet()

@@ -6,19 +6,20 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lanspread_peer.transport.certificate import make_certificate
 
-
-def server_context(key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
-    """For the listening end, with this node's key and certificate; raises OSError."""
+def server_context(
+    key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+) -> ssl.SSLContext:
+    """For the listening end, with this node's key and a certificate for it; raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     # Sessions are never resumed, so that tickets are only bytes to send and to keep.
     context.num_tickets = 0
-    _load_key(context, key)
+    _load_key(context, key, certificate)
     return context
 
 
@@ -31,7 +32,9 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-def _load_key(context: ssl.SSLContext, key: ec.EllipticCurvePrivateKey) -> None:
+def _load_key(
+    context: ssl.SSLContext, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+) -> None:
     # The ssl module takes keys from files only. What a kill would leave there is worth nothing, as
     # it is encrypted with a password that is never written.
     password = secrets.token_bytes(32).hex().encode("ascii")
@@ -39,7 +42,7 @@ def _load_key(context: ssl.SSLContext, key: ec.EllipticCurvePrivateKey) -> None:
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(password),
-    ) + make_certificate(key).public_bytes(serialization.Encoding.PEM)
+    ) + certificate.public_bytes(serialization.Encoding.PEM)
     descriptor, name = tempfile.mkstemp(prefix="lanspread-", suffix=".pem")
     try:
         with os.fdopen(descriptor, "wb") as file:

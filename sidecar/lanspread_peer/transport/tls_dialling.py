@@ -15,6 +15,8 @@ from lanspread_peer.model.limits import (
     REQUEST_TIMEOUT_S,
 )
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.certificate import peer_id_of_certificate
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_session import TlsSession
 from lanspread_peer.transport.udp_socket import socket_address_of
@@ -32,17 +34,18 @@ _Answer = TypeVar("_Answer", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """How this node dials. `bind` is the address it calls from, empty for any."""
+    """How this node dials, and whom it goes on with. `bind` is where it calls from, or empty."""
 
     context: ssl.SSLContext
+    credentials: Credentials
     own_hello: OwnHello
     bind: str
 
     async def dial(self, address: Address, expected: PeerId) -> TlsLine:
         """A line to this peer, which knows who we are; the caller closes it.
 
-        Raises ConnectionLost, IdentityMismatch when another key answers, MalformedMessage, or what
-        the peer refuses with.
+        Raises ConnectionLost, IdentityMismatch when another key answers, NotAMember and its kin
+        when that is not let in, MalformedMessage, or what the peer refuses with.
         """
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
@@ -50,7 +53,9 @@ class Dialling:
         except TimeoutError as error:
             raise ConnectionLost(f"{address} does not answer", address=str(address)) from error
         try:
-            _check(line.peer_id(), expected, address)
+            certificate = line.certificate()
+            _check(peer_id_of_certificate(certificate), expected, address)
+            self.credentials.admit(certificate)
             await self._greet(line, expected)
         except BaseException:
             line.close()

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from cryptography.x509 import Certificate
+
 from lanspread_peer.model.errors import ConnectionLost, Stalled
-from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import KIB
 from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.tls_session import TlsSession
@@ -45,9 +46,9 @@ class TlsLine:
         """Whether it was cut or closed from this end."""
         return self._is_cut
 
-    def peer_id(self) -> PeerId:
-        """See TlsSession.peer_id."""
-        return self._session.peer_id()
+    def certificate(self) -> Certificate:
+        """See TlsSession.certificate."""
+        return self._session.certificate()
 
     # In the event loop.
 

@@ -5,22 +5,20 @@ It speaks TLS 1.3 with this node's key; callers prove themselves by Challenge an
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model.errors import CannotBind, ConnectionLost
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import MAX_UPLOAD_SLOTS
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.tcp_listening import accept, open_listening
 from lanspread_peer.transport.tls_admission import Place, TlsAdmission
 from lanspread_peer.transport.tls_caller import RequestHandler, TlsCaller
-from lanspread_peer.transport.tls_context import server_context
 from lanspread_peer.transport.tls_dialling import Dialling
 from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_session import TlsSession
@@ -35,12 +33,12 @@ class TlsServer:
     def __init__(
         self,
         listening: list[socket.socket],
-        context: ssl.SSLContext,
+        credentials: Credentials,
         on_request: RequestHandler,
         offences: Offences,
     ) -> None:
         self._listening = listening
-        self._context = context
+        self._credentials = credentials
         self._on_request = on_request
         self._offences = offences
         self._admission = TlsAdmission(offences)
@@ -56,7 +54,7 @@ class TlsServer:
         *,
         bind: str,
         port: int,
-        key: ec.EllipticCurvePrivateKey,
+        credentials: Credentials,
         on_request: RequestHandler,
         offences: Offences,
     ) -> "TlsServer":
@@ -66,10 +64,10 @@ class TlsServer:
         one `send` or `send_data` of the caller, or raises an error of the tree. Raises CannotBind.
         """
         try:
-            context = server_context(key)
+            credentials.server_context()
         except OSError as error:
             raise CannotBind(f"cannot load the key for TLS: {error}") from error
-        server = cls(open_listening(bind, port), context, on_request, offences)
+        server = cls(open_listening(bind, port), credentials, on_request, offences)
         for one in server._listening:
             server._spawn("accept bulk connections", server._accept(one))
         return server
@@ -105,6 +103,11 @@ class TlsServer:
             if caller.peer_id == peer_id:
                 caller.close("sent away")
 
+    @property
+    def served(self) -> frozenset[PeerId]:
+        """The peers that have a connection on which they are served."""
+        return frozenset(caller.peer_id for caller in self._callers if caller.peer_id is not None)
+
     def is_serving(self, peer_id: PeerId) -> bool:
         """Whether this peer has a connection, idle or not, on which it is served."""
         return any(caller.peer_id == peer_id for caller in self._callers)
@@ -138,7 +141,7 @@ class TlsServer:
         if place is None:
             connected.close()
             return
-        session = TlsSession(self._context, is_server=True)
+        session = TlsSession(self._credentials.server_context(), is_server=True)
         try:
             line = TlsLine(connected, session)
         except OSError:

@@ -16,8 +16,6 @@ from lanspread_peer.model.errors import (
     LanspreadError,
     MalformedMessage,
 )
-from lanspread_peer.model.ids import PeerId
-from lanspread_peer.transport.certificate import peer_id_of_certificate
 
 
 class TlsSession:
@@ -74,16 +72,18 @@ class TlsSession:
         except ssl.SSLError as error:
             raise _error_of(error) from error
 
-    def peer_id(self) -> PeerId:
-        """The peer id of the other end's certificate, once hands are shaken.
+    def certificate(self) -> x509.Certificate:
+        """The other end's, whose key it proved to have, once hands are shaken.
 
-        Raises IdentityMismatch when there is none, or none that can be read.
+        Raises IdentityMismatch when there is none, or none whose key can be read.
         """
         der = self._tls.getpeercert(binary_form=True)
         try:
-            return peer_id_of_certificate(x509.load_der_x509_certificate(der or b""))
+            certificate = x509.load_der_x509_certificate(der or b"")
+            certificate.public_key()
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise IdentityMismatch("the certificate is malformed") from error
+        return certificate
 
 
 def _error_of(error: ssl.SSLError) -> LanspreadError:

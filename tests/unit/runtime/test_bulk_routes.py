@@ -16,6 +16,7 @@ from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
 from lanspread_peer.runtime.dial_back import DialBacks
 from lanspread_peer.runtime.link import Proven
 from lanspread_peer.transport.base import Connection
+from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.tls_client import TlsClient, TlsPeer
 from lanspread_peer.wire.messages import Feature
 from support.quic_pair import make_key
@@ -61,7 +62,7 @@ class Surroundings:
 
 @pytest.fixture
 async def around(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Surroundings]:
-    client = TlsClient(own_hello(make_key()))
+    client = TlsClient(Credentials(make_key()), own_hello(make_key()))
     around = Surroundings(client)
     monkeypatch.setattr(bulk_routes, "monotonic_s", lambda: around.now)
     yield around

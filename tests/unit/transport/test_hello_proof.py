@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lanspread_peer.model.errors import IdentityMismatch
 from lanspread_peer.model.ids import PeerId, peer_id_of_key
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
-from lanspread_peer.transport.hello_proof import check_proof, own_chain, sign
+from lanspread_peer.transport.hello_proof import check_proof, hello_chain, sign
 from support.quic_pair import make_key
 
 STATEMENT = b"what is to be proved"
@@ -50,23 +50,27 @@ def chain_of(
 
 
 def test_the_owner_of_the_key_proves_its_id() -> None:
-    check_proof(PEER, own_chain(KEY), sign(KEY, STATEMENT), STATEMENT)
+    check_proof(PEER, hello_chain(make_certificate(KEY)), sign(KEY, STATEMENT), STATEMENT)
 
 
 def test_a_signature_of_anything_else_proves_nothing() -> None:
     with pytest.raises(IdentityMismatch, match="signature is wrong"):
-        check_proof(PEER, own_chain(KEY), sign(KEY, STATEMENT + b"."), STATEMENT)
+        check_proof(
+            PEER, hello_chain(make_certificate(KEY)), sign(KEY, STATEMENT + b"."), STATEMENT
+        )
 
 
 def test_a_signature_by_another_key_proves_nothing() -> None:
     with pytest.raises(IdentityMismatch, match="signature is wrong"):
-        check_proof(PEER, own_chain(KEY), sign(make_key(), STATEMENT), STATEMENT)
+        check_proof(
+            PEER, hello_chain(make_certificate(KEY)), sign(make_key(), STATEMENT), STATEMENT
+        )
 
 
 def test_a_good_proof_of_one_peer_is_not_taken_for_another() -> None:
     other = make_key()
     with pytest.raises(IdentityMismatch, match="another peer's"):
-        check_proof(PEER, own_chain(other), sign(other, STATEMENT), STATEMENT)
+        check_proof(PEER, hello_chain(make_certificate(other)), sign(other, STATEMENT), STATEMENT)
 
 
 def test_a_certificate_that_another_key_signed_is_refused() -> None:
@@ -89,7 +93,7 @@ def test_only_keys_on_p256_are_used() -> None:
 
 
 def test_only_the_first_certificate_is_the_callers() -> None:
-    chain = [*own_chain(make_key()), *own_chain(KEY)]
+    chain = [*hello_chain(make_certificate(make_key())), *hello_chain(make_certificate(KEY))]
     with pytest.raises(IdentityMismatch):
         check_proof(PEER, chain, sign(KEY, STATEMENT), STATEMENT)
 
@@ -99,10 +103,10 @@ def test_what_is_no_certificate_or_signature_is_a_mismatch(nonsense: str) -> Non
     with pytest.raises(IdentityMismatch):
         check_proof(PEER, [nonsense], sign(KEY, STATEMENT), STATEMENT)
     with pytest.raises(IdentityMismatch):
-        check_proof(PEER, own_chain(KEY), nonsense, STATEMENT)
+        check_proof(PEER, hello_chain(make_certificate(KEY)), nonsense, STATEMENT)
 
 
 @given(st.binary(max_size=80))
 def test_no_bytes_pass_for_a_signature(data: bytes) -> None:
     with pytest.raises(IdentityMismatch):
-        check_proof(PEER, own_chain(KEY), b64encode(data).decode(), STATEMENT)
+        check_proof(PEER, hello_chain(make_certificate(KEY)), b64encode(data).decode(), STATEMENT)
