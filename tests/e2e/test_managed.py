@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lanspread_client import SyncClient
+from lanspread_client import LanspreadError, SyncClient, read_runtime_file
 from lanspread_peer import __version__
 from support.managed import ManagedProcess
 
@@ -75,7 +75,9 @@ def test_flags_win_over_the_handshake_and_that_over_the_file(tmp_path: Path) -> 
         ({"settings": {"game_dir": "/x"}}, "'game_dir' belongs beside"),
         ({"settings": {"port": "0"}}, "port"),
         ({"settings": {"port": 65536}}, "port"),
-        ({"settings": {"bind": "here"}}, "bind"),
+        ({"settings": {"bind": "here"}}, "settings.bind"),
+        ({"settings": {"peer": ["no-port"]}}, "settings.peer"),
+        ({"settings": {"listen": "0.0.0.0:0"}}, "settings.listen"),
         ({"token": "short"}, "token"),
     ],
 )
@@ -89,6 +91,13 @@ def test_a_wrong_handshake_is_exit_5_and_says_what_is_wrong(
         assert spawned.log.startswith("lanspread-peer: HANDSHAKE_REFUSED: ")
         assert told in spawned.log
         assert spawned.log.count("\n") == 1
+
+
+def test_a_wrong_flag_is_exit_2_all_the_same(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path, flags=("--listen", "0.0.0.0:0")) as spawned:
+        spawned.say()
+        assert spawned.wait() == 2
+        assert "INVALID_FIELD: listen" in spawned.log
 
 
 def test_no_handshake_at_all_is_exit_5(tmp_path: Path) -> None:
@@ -126,3 +135,37 @@ def test_a_front_end_that_closes_the_log_gets_answers_all_the_same(tmp_path: Pat
                 client.get_status()
             client.shutdown()
         assert spawned.wait() == 0
+
+
+def test_a_second_launch_is_exit_3_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path).start() as first:
+        before = (first.state / "runtime.json").read_bytes()
+        with ManagedProcess(tmp_path) as second:
+            second.say()
+            assert second.wait() == 3
+            assert second.read_line() == b""
+            assert "lanspread-peer: ALREADY_RUNNING: " in second.log
+        assert (first.state / "runtime.json").read_bytes() == before
+        with first.client() as client:
+            assert client.get_status().instance_id == first.ready["instance_id"]
+            client.shutdown()
+        assert first.wait() == 0
+
+
+def test_a_launch_after_a_kill_has_nothing_of_the_one_before(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path).start() as killed:
+        killed.process.kill()
+        killed.process.wait()
+        left = Path(killed.ready["address"].removeprefix("unix:"))
+        assert left.exists()
+        with ManagedProcess(tmp_path).start() as following:
+            assert not left.parent.exists()
+            for key in ("address", "token", "pid", "instance_id"):
+                assert following.ready[key] != killed.ready[key]
+            assert read_runtime_file(following.state).token == following.ready["token"]
+            with (
+                SyncClient(following.ready["address"], killed.ready["token"]) as stranger,
+                pytest.raises(LanspreadError) as caught,
+            ):
+                stranger.get_status()
+            assert caught.value.reason == "UNAUTHENTICATED"

@@ -38,7 +38,7 @@ class ManagedProcess:
         self.games.mkdir(parents=True, exist_ok=True)
         self.ready: dict[str, Any] = {}
         self._log_path = folder / "log"
-        self._said = {
+        self.said = {
             "game_dir": str(self.games),
             "state_dir": str(self.state),
             "parent_pid": os.getpid(),
@@ -75,7 +75,7 @@ class ManagedProcess:
     def say(self, line: bytes | None = None) -> None:
         """Write the handshake, or another line."""
         assert self.process.stdin is not None
-        self.process.stdin.write(line or json.dumps(self._said).encode() + b"\n")
+        self.process.stdin.write(line or json.dumps(self.said).encode() + b"\n")
         self.process.stdin.flush()
 
     def start(self) -> Self:

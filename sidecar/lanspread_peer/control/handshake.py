@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from lanspread_peer.model.errors import HandshakeRefused
+from lanspread_peer.model.errors import HandshakeRefused, InvalidField, LanspreadError
 from lanspread_peer.model.limits import MAX_HANDSHAKE_BYTES, MAX_TOKEN_CHARS, MIN_TOKEN_CHARS
 from lanspread_peer.storage.runtime_file import API_VERSIONS
 
@@ -93,6 +93,13 @@ def ready_line(ready: Ready) -> bytes:
         "instance_id": ready.instance_id,
     }
     return msgspec.json.encode(content) + b"\n"
+
+
+def blamed(error: LanspreadError, handshake: Handshake) -> LanspreadError:
+    """The error, as one of the handshake when that set the wrong field."""
+    if isinstance(error, InvalidField) and error.field in handshake.settings:
+        return HandshakeRefused(f"settings.{error.message}", key=error.field)
+    return error
 
 
 def _load(line: bytes) -> dict[str, object]:

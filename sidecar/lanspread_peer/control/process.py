@@ -19,7 +19,7 @@ from lanspread_peer import __version__
 from lanspread_peer.control.access import new_token
 from lanspread_peer.control.exit_codes import ExitCode, exit_code_of
 from lanspread_peer.control.front_end import FrontEnd
-from lanspread_peer.control.handshake import Ready
+from lanspread_peer.control.handshake import Ready, blamed
 from lanspread_peer.control.listen import remove_private_socket
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model import errors
@@ -46,7 +46,7 @@ async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCo
         try:
             sidecar = await _started(Sidecar.start(settings), ending)
         except errors.LanspreadError as error:
-            return _report(error)
+            return _report(error, front_end)
         if sidecar is None:
             return ExitCode.CLEAN
         try:
@@ -85,7 +85,7 @@ async def _run(
         _remove_leftover(sidecar.state_dir)
         server = await ControlServer.start(sidecar, listen, token)
     except errors.LanspreadError as error:
-        return _report(error)
+        return _report(error, front_end)
     try:
         with _announced(sidecar, server.address, token):
             server.set_serving()
@@ -97,7 +97,7 @@ async def _run(
             _log.info("ending")
             await server.stop(_CALLS_GRACE_S)
     except errors.HandshakeRefused as error:
-        return _report(error)
+        return _report(error, front_end)
     finally:
         await server.stop(0)
     return ExitCode.CLEAN
@@ -160,6 +160,8 @@ def _signals(ending: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(error: errors.LanspreadError) -> ExitCode:
+def _report(error: errors.LanspreadError, front_end: FrontEnd | None) -> ExitCode:
+    if front_end:
+        error = blamed(error, front_end.handshake)
     sys.stderr.write(f"lanspread-peer: {error.reason}: {error.message}\n")
     return exit_code_of(error)

@@ -290,7 +290,7 @@ HANDSHAKE_TIMEOUT_S = 30.0
 MIN_TOKEN_CHARS = 43
 MAX_TOKEN_CHARS = 256
 # How long the orderly end may take when the front end is gone; then the process ends anyhow.
-ORPHAN_GRACE_S = 1.2
+ORPHAN_GRACE_S = 1.0
 # gRPC refuses more than 8 KiB of metadata; the message travels twice, once at three times its size.
 MAX_ERROR_TEXT_BYTES = 512
 MAX_ERROR_METADATA = 8
