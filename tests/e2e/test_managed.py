@@ -1,6 +1,7 @@
 """`serve --managed` as front ends use it: the two lines, what they say, and wrong ones."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -169,3 +170,19 @@ def test_a_launch_after_a_kill_has_nothing_of_the_one_before(tmp_path: Path) -> 
             ):
                 stranger.get_status()
             assert caught.value.reason == "UNAUTHENTICATED"
+
+
+def test_a_game_folder_that_is_not_there_is_exit_6(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path, game_dir=str(tmp_path / "nowhere")) as spawned:
+        spawned.say()
+        assert spawned.wait() == 6
+        assert "lanspread-peer: GAME_DIR_UNUSABLE: " in spawned.log
+
+
+def test_a_taken_port_is_exit_4(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with ManagedProcess(tmp_path, settings={"listen": listen}) as spawned:
+            spawned.say()
+            assert spawned.wait() == 4
+            assert "lanspread-peer: CANNOT_BIND: " in spawned.log
