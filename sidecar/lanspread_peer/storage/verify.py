@@ -70,14 +70,16 @@ def verify(
 ) -> Verified | None:
     """Read what the plan says and compare; None when it was cancelled.
 
-    Raises Stale when a file changed meanwhile, UnsafeGame, or StorageError. In a sealed game a file
-    that cannot be read counts as changed.
+    Raises Stale when a file changed meanwhile, UnsafeGame, GameDirGone or StorageError. In a sealed
+    game a file that cannot be read counts as changed.
     """
-    read = hash_game(game_dir, plan, index, on_bytes=on_bytes, is_cancelled=is_cancelled)
+    try:
+        read = hash_game(game_dir, plan, index, on_bytes=on_bytes, is_cancelled=is_cancelled)
+    finally:
+        # Or what went with its disk would seem to be changed or missing.
+        game_dir.require_present()
     if read is None:
         return None
-    # Or all of it would seem to be missing.
-    game_dir.require_present()
     there = {file.path for file in plan.found.files}
     missing, changed = [], []
     for entry in game.manifest.files:

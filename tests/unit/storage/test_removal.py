@@ -1,0 +1,319 @@
+"""Removing games from a real disk: what goes, what stays, and what a cut leaves."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanspread_peer.model.errors import FileLocked, GameDirGone
+from lanspread_peer.storage import beneath
+from lanspread_peer.storage.disk_errors import storage_error
+from lanspread_peer.storage.game_dir import GameDir
+from lanspread_peer.storage.records import record_path
+from lanspread_peer.storage.removal import (
+    FinishedRemoval,
+    RemovalStep,
+    Removed,
+    finish_removals,
+    remove_game,
+)
+from lanspread_peer.storage.removal_note import REMOVALS_FOLDER, removal_path
+from lanspread_peer.storage.scanner import survey
+from support.player import OLD, Player, files_in
+from support.storage_folders import make_files, snapshot
+
+GAME_BYTES = sum(map(len, OLD.values()))
+PERSONS = {
+    "saves/one.sav": b"hours of work",
+    "debug.log": b"log",
+    ".hidden": b"hidden",
+    "local/aoe2.exe": b"installed",
+}
+
+
+class Killed(BaseException):
+    """What nobody catches, as a kill."""
+
+
+def kill_before(number: int) -> Callable[[RemovalStep], None]:
+    """Raises Killed instead of the step with that number, from 0 on."""
+    left = number
+
+    def tell(_step: RemovalStep) -> None:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+
+    return tell
+
+
+def downloaded_with_persons_files(player: Player) -> None:
+    shutil.rmtree(player.root, ignore_errors=True)
+    player.download(player.offer(OLD))
+    make_files(player.root, PERSONS)
+    (player.root / "link").symlink_to("saves")
+
+
+def removed(player: Player, *, remove_installed: bool = False) -> Removed | None:
+    return remove_game(player.game_dir, "aoe2", player.index, remove_installed=remove_installed)
+
+
+def own_files(player: Player) -> list[str]:
+    own = files_in(player.game_dir.root / ".lanspread")
+    return [path for path in own if not path.startswith("staging")]
+
+
+def test_of_a_downloaded_game_only_what_was_downloaded_goes(player: Player) -> None:
+    downloaded_with_persons_files(player)
+    assert removed(player) == Removed(GAME_BYTES, 0)
+    assert set(files_in(player.root)) == {*PERSONS, "link"}
+    assert not (player.root / "dropped").exists()
+    assert own_files(player) == []
+    assert player.index.rows_of(player.game_dir, "aoe2") == {}
+    assert survey(player.game_dir) == []
+
+
+def test_without_other_files_the_folder_goes_too(player: Player) -> None:
+    player.download(player.offer(OLD))
+    assert removed(player) == Removed(GAME_BYTES, 0)
+    assert not player.root.exists()
+
+
+def test_a_changed_file_of_the_content_goes_too(player: Player) -> None:
+    player.download(player.offer(OLD))
+    (player.root / "data" / "changed").write_bytes(b"broken")
+    assert removed(player) == Removed(GAME_BYTES + len("broken") - len("old"), 0)
+    assert not player.root.exists()
+
+
+def test_of_a_game_that_was_put_there_all_that_is_shared_goes(player: Player) -> None:
+    make_files(player.root, {**OLD, **PERSONS})
+    (player.root / "empty" / "within").mkdir(parents=True)
+    (player.root / "link").symlink_to("saves")
+    assert removed(player) is not None
+    assert set(files_in(player.root)) == {".hidden", "local/aoe2.exe", "link"}
+    assert not (player.root / "empty").exists()
+
+
+def test_installed_content_goes_when_that_is_asked_for(player: Player) -> None:
+    player.download(player.offer(OLD))
+    make_files(player.root, {"local/deep/aoe2.exe": b"installed"})
+    assert removed(player, remove_installed=True) == Removed(GAME_BYTES, 0)
+    assert not player.root.exists()
+
+
+def test_a_link_in_place_of_installed_content_stays(player: Player, tmp_path: Path) -> None:
+    outside = make_files(tmp_path / "outside", {"mine": b"mine"})
+    player.download(player.offer(OLD))
+    (player.root / "local").symlink_to(outside)
+    assert removed(player, remove_installed=True) is not None
+    assert (player.root / "local").is_symlink()
+    assert snapshot(outside) == {"mine": b"mine"}
+
+
+def test_a_folder_without_a_game_is_left_alone(player: Player) -> None:
+    make_files(player.root, {"notes.txt": b"mine"})
+    assert removed(player) is None
+    assert set(files_in(player.root)) == {"notes.txt"}
+
+
+def test_a_link_in_place_of_the_version_is_no_game(player: Player, tmp_path: Path) -> None:
+    outside = make_files(tmp_path / "outside", {"version.ini": b"1"})
+    make_files(player.root, {"aoe2.eti": b"mine"})
+    (player.root / "version.ini").symlink_to(outside / "version.ini")
+    assert removed(player) is None
+    assert set(files_in(player.root)) == {"aoe2.eti", "version.ini"}
+
+
+def test_a_kill_before_any_step_leaves_the_game_or_none_and_the_rest_follows(
+    player: Player,
+) -> None:
+    outcomes: list[bool] = []
+    for number in range(100):
+        downloaded_with_persons_files(player)
+        before = snapshot(player.root)
+        try:
+            remove_game(
+                player.game_dir,
+                "aoe2",
+                player.index,
+                remove_installed=True,
+                before_step=kill_before(number),
+            )
+        except Killed:
+            pass
+        else:
+            break
+        is_there = (player.root / "version.ini").exists()
+        outcomes.append(is_there)
+        if is_there:
+            assert snapshot(player.root) == before
+            assert finish_removals(player.game_dir, player.index) == []
+            assert snapshot(player.root) == before
+            assert removed(player, remove_installed=True) is not None
+        else:
+            assert survey(player.game_dir) == []
+            assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 0)]
+        assert set(files_in(player.root)) == {"saves/one.sav", "debug.log", ".hidden", "link"}
+        assert own_files(player) == []
+        assert finish_removals(player.game_dir, player.index) == []
+    # The note, the version, the record, six files, local/, four folders, the note again.
+    assert outcomes == [True] * 2 + [False] * 12
+
+
+def test_a_kill_while_a_start_finishes_it_is_finished_by_the_next(player: Player) -> None:
+    for number in range(5):
+        downloaded_with_persons_files(player)
+        with pytest.raises(Killed):
+            remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(2))
+        with pytest.raises(Killed):
+            finish_removals(player.game_dir, player.index, before_step=kill_before(number))
+        finish_removals(player.game_dir, player.index)
+        assert set(files_in(player.root)) == {*PERSONS, "link"}
+
+
+def test_what_came_to_lie_there_since_the_kill_stays(player: Player) -> None:
+    player.download(player.offer(OLD))
+    with pytest.raises(Killed):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(3))
+    (player.root / "game.eti").write_bytes(b"of a person")
+    assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 0)]
+    assert files_in(player.root) == {"game.eti": b"of a person"}
+
+
+def test_a_game_that_came_since_the_kill_stays_whole(player: Player) -> None:
+    player.download(player.offer(OLD))
+    with pytest.raises(Killed):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(3))
+    (player.root / "version.ini").write_bytes(b"2")
+    before = snapshot(player.root)
+    assert finish_removals(player.game_dir, player.index) == []
+    assert snapshot(player.root) == before
+    assert own_files(player) == []
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(
+    player: Player, tmp_path: Path
+) -> None:
+    player.download(player.offer(OLD))
+    data, outside = player.root / "data", tmp_path / "outside"
+
+    def swap(step: RemovalStep) -> None:
+        if step is RemovalStep.REMOVE_VERSION:
+            # The very same files, sizes and times, but elsewhere.
+            data.rename(outside)
+            data.symlink_to(outside)
+
+    result = remove_game(player.game_dir, "aoe2", player.index, before_step=swap)
+    assert result is not None
+    assert result.left_files == 0
+    assert snapshot(outside) == {"changed": b"old"}
+    assert data.is_symlink()
+
+
+def test_a_game_folder_that_becomes_a_link_meanwhile_leads_nowhere(
+    player: Player, tmp_path: Path
+) -> None:
+    player.download(player.offer(OLD))
+    before, outside = snapshot(player.root), tmp_path / "outside"
+
+    def swap(step: RemovalStep) -> None:
+        if step is RemovalStep.REMOVE_VERSION:
+            player.root.rename(outside)
+            player.root.symlink_to(outside)
+
+    with pytest.raises(Exception, match=r"version\.ini"):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=swap)
+    assert snapshot(outside) == before
+    assert not (player.game_dir.root / removal_path("aoe2")).exists()
+
+
+def test_a_game_folder_that_is_gone_is_an_error(player: Player, tmp_path: Path) -> None:
+    player.download(player.offer(OLD))
+    player.game_dir.root.rename(tmp_path / "unplugged")
+    with pytest.raises(GameDirGone):
+        removed(player)
+    assert (tmp_path / "unplugged" / "aoe2" / "version.ini").exists()
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let the system say of one file that another program holds it."""
+    unlink = os.unlink
+
+    def unlink_others(path: str, *, dir_fd: int | None = None) -> None:
+        if path == name:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink_others)
+
+
+def test_when_the_version_is_held_nothing_has_happened(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player.download(player.offer(OLD))
+    before = snapshot(player.root)
+    with monkeypatch.context() as patch:
+        refuse(patch, "version.ini")
+        with pytest.raises(FileLocked):
+            removed(player)
+    assert snapshot(player.root) == before
+    assert own_files(player) == [record_path("aoe2").removeprefix(".lanspread/")]
+    game, read = player.rescan()
+    assert (game.local.missing_files, read) == (0, 0)
+
+
+def test_a_file_that_is_held_is_left_and_goes_with_the_next_try(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for finish in (removed, lambda each: finish_removals(each.game_dir, each.index)):
+        player.download(player.offer(OLD))
+        with monkeypatch.context() as patch:
+            refuse(patch, "game.eti")
+            result = removed(player)
+            assert result == Removed(GAME_BYTES - len(OLD["game.eti"]), 1)
+            assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 1)]
+        assert set(files_in(player.root)) == {"game.eti"}
+        assert survey(player.game_dir) == []
+        assert finish(player)
+        assert not player.root.exists()
+        assert own_files(player) == []
+
+
+def test_a_full_disk_keeps_nobody_from_making_room(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player.download(player.offer(OLD))
+
+    def write_nothing(*_: object, **__: object) -> None:
+        raise storage_error(OSError(errno.ENOSPC, "no space"), "write")
+
+    monkeypatch.setattr(beneath, "write_file", write_nothing)
+    assert removed(player) == Removed(GAME_BYTES, 0)
+    assert not player.root.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[" * 100_000])
+def test_a_note_that_makes_no_sense_removes_nothing(player: Player, content: bytes) -> None:
+    player.download(player.offer(OLD))
+    (player.root / "version.ini").unlink()
+    before = snapshot(player.root)
+    make_files(player.game_dir.root / REMOVALS_FOLDER, {"aoe2": content})
+    [finished] = finish_removals(player.game_dir, player.index)
+    assert finished.fault
+    assert snapshot(player.root) == before
+    assert finish_removals(player.game_dir, player.index) == []
+
+
+def test_a_link_in_place_of_a_note_is_not_read(player: Player, tmp_path: Path) -> None:
+    target = make_files(tmp_path / "outside", {"note": b"{}"})
+    notes = player.game_dir.root / REMOVALS_FOLDER
+    notes.mkdir(parents=True)
+    (notes / "aoe2").symlink_to(target / "note")
+    [finished] = finish_removals(GameDir.open(str(player.game_dir.root)), player.index)
+    assert finished.fault
+    assert (target / "note").read_bytes() == b"{}"

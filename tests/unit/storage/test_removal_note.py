@@ -1,0 +1,100 @@
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lanspread_peer.model import limits
+from lanspread_peer.model.errors import IntegrityError, StorageError
+from lanspread_peer.storage import removal_note
+from lanspread_peer.storage.removal_note import (
+    Removal,
+    decode_removal,
+    encode_removal,
+    forget_removal,
+    read_removal,
+    removal_folders,
+    write_removal,
+)
+from lanspread_peer.storage.thing import Kind, Thing
+from support.storage_folders import make_game_dir
+
+THING = Thing(Kind.FILE, 10, 1_700_000_000_000_000_000)
+REMOVAL = Removal("aoe2", THING, (("a/b", THING), ("c", THING)), ("a",), ("local", "Local"))
+
+
+def changed(**values: object) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(encode_removal(REMOVAL)) | values)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    game_dir = make_game_dir(tmp_path, {})
+    assert (read_removal(game_dir, "aoe2"), removal_folders(game_dir)) == (None, [])
+    write_removal(game_dir, REMOVAL)
+    assert removal_folders(game_dir) == ["aoe2"]
+    assert read_removal(game_dir, "aoe2") == REMOVAL
+    forget_removal(game_dir, "aoe2")
+    assert removal_folders(game_dir) == []
+
+
+def test_it_tells_what_its_files_take() -> None:
+    assert REMOVAL.bytes == 30
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["..", "../x", "a/../../x", "/x", "a//b", "", ".", "a\\..\\x", "a\0b", "local", "LOCAL/x"],
+)
+def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
+    for data in (changed(files=[[path, 1, 1]]), changed(folders=[path])):
+        with pytest.raises(IntegrityError):
+            decode_removal(data)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lanspread_removal": 2},
+        {"folder": "../aoe2"},
+        {"folder": ".lanspread"},
+        {"version": ["other.ini", 1, 1]},
+        {"installed": ["data"]},
+        {"installed": ["local/deep"]},
+        {"more": 1},
+        {"files": [["a", 1]]},
+    ],
+)
+def test_what_we_never_write_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(IntegrityError):
+        decode_removal(changed(**values))
+
+
+def test_a_note_for_another_game_is_refused(tmp_path: Path) -> None:
+    game_dir = make_game_dir(tmp_path, {})
+    write_removal(game_dir, REMOVAL)
+    notes = tmp_path / ".lanspread" / "removals"
+    (notes / "aoe2").rename(notes / "doom")
+    with pytest.raises(IntegrityError):
+        read_removal(game_dir, "doom")
+
+
+def test_a_name_that_is_no_text_cannot_be_noted(tmp_path: Path) -> None:
+    odd = replace(REMOVAL, files=(("odd\udcff", THING),))
+    with pytest.raises(StorageError):
+        write_removal(make_game_dir(tmp_path, {}), odd)
+
+
+def test_the_largest_note_is_read_and_one_byte_more_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game_dir = make_game_dir(tmp_path, {})
+    size = len(encode_removal(REMOVAL))
+    assert limits.MAX_REMOVAL_BYTES >= limits.MAX_MANIFEST_ENTRIES * (limits.MAX_PATH_BYTES + 64)
+    monkeypatch.setattr(removal_note, "MAX_REMOVAL_BYTES", size)
+    write_removal(game_dir, REMOVAL)
+    assert read_removal(game_dir, "aoe2") == REMOVAL
+    monkeypatch.setattr(removal_note, "MAX_REMOVAL_BYTES", size - 1)
+    with pytest.raises(StorageError):
+        write_removal(game_dir, REMOVAL)
+    with pytest.raises(IntegrityError):
+        read_removal(game_dir, "aoe2")
