@@ -1,0 +1,183 @@
+"""The sabotages of verifying and removing games, forgetting peers, and of event streams."""
+
+from sabotage_entry import PACKAGE, UNIT, Sabotage
+
+_REMOVAL = f"{UNIT}/storage/test_removal.py"
+_VERIFY = f"{UNIT}/storage/test_verify.py"
+_REMOVE_GAME = "tests/integration/test_remove_game.py"
+_VERIFY_GAME = "tests/integration/test_verify_game.py"
+_REMOVE_PEER = "tests/integration/test_remove_peer.py"
+_EVENTS = "tests/integration/test_event_endurance.py"
+
+SABOTAGES_OF_GAMES = (
+    Sabotage(
+        "a removal goes before it is noted",
+        f"{PACKAGE}/storage/removal.py",
+        "        write_removal(game_dir, removal)\n",
+        "        pass\n",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a removal takes files that it did not plan to",
+        f"{PACKAGE}/storage/removal.py",
+        "if is_at(game_dir, thing, disk_path):",
+        "if True:",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a removal takes a person's files out of a downloaded game",
+        f"{PACKAGE}/storage/removal.py",
+        "return is_shared(normal) if manifest is None else manifest.file(normal) is not None",
+        "return is_shared(normal)",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a removal leaves the record behind",
+        f"{PACKAGE}/storage/removal.py",
+        "beneath.remove_tree(root, parent(record_path(folder)))",
+        "pass",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a start finishes a removal although a game came since",
+        f"{PACKAGE}/storage/removal.py",
+        'if removal is None or thing_at(game_dir, f"{folder}/{VERSION_INI}") is not None:',
+        "if removal is None:",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a full disk keeps games from being removed",
+        f"{PACKAGE}/storage/removal.py",
+        "with suppress(DiskFull):",
+        "if True:",
+        (_REMOVAL,),
+    ),
+    Sabotage(
+        "a note of a removal may lead to installed content",
+        f"{PACKAGE}/storage/removal_note.py",
+        'if not _is_below(path) or is_local_folder(path.split("/")[0])]',
+        "if not _is_below(path)]",
+        (f"{UNIT}/storage/test_removal_note.py",),
+    ),
+    Sabotage(
+        "a start does not look for removals",
+        f"{PACKAGE}/runtime/recovering.py",
+        "for removal in await asyncio.to_thread(finish_removals, game_dir, index):",
+        "for removal in ():",
+        (_REMOVE_GAME,),
+    ),
+    Sabotage(
+        "a game is removed under its download",
+        f"{PACKAGE}/runtime/game_removal.py",
+        "async with self._downloads.none_of(key):",
+        "if True:",
+        (_REMOVE_GAME,),
+    ),
+    Sabotage(
+        "a game is removed while it is verified",
+        f"{PACKAGE}/runtime/game_removal.py",
+        "await self._verifications.cancel_of(key)",
+        "pass",
+        (_REMOVE_GAME,),
+    ),
+    Sabotage(
+        "a verification believes the index",
+        f"{PACKAGE}/storage/verify.py",
+        "return HashPlan(found, {}, tuple(worth), ())",
+        "return HashPlan(found, {f.disk_path: e.hashes for f in worth "
+        "if (e := game.manifest.file(f.path))}, (), ())",
+        (_VERIFY,),
+    ),
+    Sabotage(
+        "a game whose disk was pulled out counts as full of missing files",
+        f"{PACKAGE}/storage/verify.py",
+        "        # Or what went with its disk would seem to be changed or missing.\n"
+        "        game_dir.require_present()\n",
+        "        pass\n",
+        (_VERIFY,),
+    ),
+    Sabotage(
+        "what a verification finds has no effect",
+        f"{PACKAGE}/runtime/verifications.py",
+        "if job.reseal or not verified.is_intact:",
+        "if job.reseal:",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "verifications read side by side",
+        f"{PACKAGE}/runtime/verifications.py",
+        "async with self._turn:",
+        "if True:",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "verifications are accepted without end",
+        f"{PACKAGE}/runtime/verifications.py",
+        ">= MAX_ACTIVE_VERIFICATIONS:",
+        "> 10 * MAX_ACTIVE_VERIFICATIONS:",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "a verification that never began is not told to have ended",
+        f"{PACKAGE}/runtime/verifications.py",
+        "        if job.is_active:\n            self._over(job, VerificationState.CANCELLED)",
+        "        if False:\n            self._over(job, VerificationState.CANCELLED)",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "a verification does not rest",
+        f"{PACKAGE}/runtime/background_pace.py",
+        "self._rest(worked_s)",
+        "pass",
+        (f"{UNIT}/runtime/test_background_pace.py",),
+    ),
+    Sabotage(
+        "a removed peer is dialled again where a person typed its address",
+        f"{PACKAGE}/runtime/neighbourhood.py",
+        "self._pinned.unpin(peer_id)",
+        "pass",
+        (_REMOVE_PEER,),
+    ),
+    Sabotage(
+        "a reader that fell off the ring is not told",
+        f"{PACKAGE}/core/event_log.py",
+        "if not self.compacted <= sequence <= self._latest:",
+        "if sequence > self._latest:",
+        (f"{_EVENTS}::test_readers_that_stall_cost_nothing_and_delay_nobody",),
+    ),
+    Sabotage(
+        "the ring of events grows without end",
+        f"{PACKAGE}/core/event_log.py",
+        "while self._size_bytes > self._capacity_bytes:",
+        "while False:",
+        (f"{_EVENTS}::test_readers_that_stall_cost_nothing_and_delay_nobody",),
+    ),
+    Sabotage(
+        "a stream that resumes begins one event late",
+        f"{PACKAGE}/runtime/event_hub.py",
+        "return int(match[2])",
+        "return min(int(match[2]) + 1, self._feed.log.latest)",
+        (_EVENTS,),
+    ),
+    Sabotage(
+        "a stream that resumes repeats an event",
+        f"{PACKAGE}/runtime/event_hub.py",
+        "return int(match[2])",
+        "return max(int(match[2]) - 1, 0)",
+        (_EVENTS,),
+    ),
+    Sabotage(
+        "nobody hears that a peer is blocked",
+        f"{PACKAGE}/runtime/neighbourhood.py",
+        "self._emit(PeerUpdated(status) if is_listed else PeerRemoved(peer_id))",
+        "pass",
+        (_REMOVE_PEER,),
+    ),
+    Sabotage(
+        "the client forgets its place when its line is cut",
+        "clients/python/lanspread_client/connection.py",
+        "self.resume_token = message.resume_token or self.resume_token",
+        "pass",
+        (_EVENTS,),
+    ),
+)
