@@ -13,8 +13,8 @@ OTHER_TESTS = $(filter-out $(CORE_TESTS) tests/unit/__pycache__,$(wildcard tests
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help venv check format lint types layers proto-lint proto-fresh file-length \
-	quick-coverage quick-others test test-long test-quick sabotage fmt proto lock demo clean \
+.PHONY: help venv check format lint types layers proto-lint proto-fresh errors-fresh file-length \
+	quick-coverage quick-others test test-long test-quick sabotage fmt errors proto lock demo clean \
 	bench bench-peers bench-chart
 
 help:
@@ -26,7 +26,7 @@ help:
 	@echo "make check       what every change must pass, in under a minute"
 	@echo "make bench       measure all rows of docs/performance.md (bench-peers: install the others)"
 	@echo "make bench-chart draw the tables and the chart of the docs from the kept results"
-	@echo "make fmt         format the code; make proto: regenerate proto/python"
+	@echo "make fmt         format the code; make proto: regenerate proto/python; make errors: docs/errors.md"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
@@ -44,7 +44,7 @@ $(VENV): requirements/dev.txt pyproject.toml
 # Two at a time: the tests of the core take about as long as all the rest together.
 check: $(VENV)
 	@$(MAKE) --no-print-directory -j2 quick-coverage quick-others types format lint layers \
-		proto-lint proto-fresh file-length
+		proto-lint proto-fresh errors-fresh file-length
 
 format: $(VENV)
 	$(BIN)/ruff format --check .
@@ -64,6 +64,9 @@ proto-lint: $(VENV)
 
 proto-fresh: $(VENV)
 	$(BIN)/python scripts/generate_proto.py --check
+
+errors-fresh: $(VENV)
+	$(BIN)/python scripts/errors_page.py --check
 
 file-length: $(VENV)
 	$(BIN)/python scripts/check_file_length.py
@@ -93,6 +96,9 @@ fmt: $(VENV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/buf format --write
+
+errors: $(VENV)
+	$(BIN)/python scripts/errors_page.py
 
 proto: $(VENV)
 	$(BIN)/python scripts/generate_proto.py

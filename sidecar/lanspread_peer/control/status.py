@@ -83,6 +83,13 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.DownloadFailed: grpc.StatusCode.ABORTED,
 }
 
+# What is no error of the tree: a caller without the token, and what nobody foresaw.
+OTHER_REASONS = {
+    "UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+    "INTERNAL": grpc.StatusCode.INTERNAL,
+    "ENDING": grpc.StatusCode.ABORTED,
+}
+
 _log = structlog.get_logger(__name__)
 
 S = TypeVar("S")
@@ -106,8 +113,7 @@ def to_status(error: errors.LanspreadError) -> Status:
 
 def unauthenticated() -> Status:
     """What a call without the launch's token is told."""
-    code = grpc.StatusCode.UNAUTHENTICATED
-    return _status(code, "expected the token of this launch", _info("UNAUTHENTICATED", {}))
+    return _other("UNAUTHENTICATED", "expected the token of this launch")
 
 
 async def abort(context: Context, status: Status) -> NoReturn:
@@ -134,18 +140,17 @@ def answering(
                 raise
             # Something that the method waited for was cancelled, but not the call itself: gRPC
             # would take that for the client's wish, and the client would wait for ever.
-            status = _internal("the sidecar is ending", "ENDING")
+            status = _other("ENDING", "the sidecar is ending")
         except Exception:  # noqa: BLE001 - the outermost frame of ours: all else is gRPC
             _log.exception("call failed", method=method.__name__)
-            status = _internal("an error inside the sidecar; its log says more", "INTERNAL")
+            status = _other("INTERNAL", "an error inside the sidecar; its log says more")
         return await abort(context, status)
 
     return answer
 
 
-def _internal(message: str, reason: str) -> Status:
-    code = grpc.StatusCode.INTERNAL if reason == "INTERNAL" else grpc.StatusCode.ABORTED
-    return _status(code, message, _info(reason, {}))
+def _other(reason: str, message: str) -> Status:
+    return _status(OTHER_REASONS[reason], message, _info(reason, {}))
 
 
 def _status(code: grpc.StatusCode, message: str, *details: AnyMessage) -> Status:
