@@ -15,6 +15,7 @@ from lanspread_peer.model.game import Title
 from lanspread_peer.model.ids import ContentId, DownloadId, GameId, game_key
 from lanspread_peer.model.live_settings import ChosenSettings
 from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.transport.credentials import Credentials
 from support.hostile_peer import HostilePeer
 from support.quic_party import LOOPBACK
 from support.storage_folders import make_files
@@ -179,9 +180,10 @@ class Party:
         self,
         games: Mapping[str, Files] | None = None,
         key: ec.EllipticCurvePrivateKey | None = None,
+        credentials: Credentials | None = None,
     ) -> HostilePeer:
         """A peer that offers these games, honest until a test changes its answers."""
-        peer = HostilePeer.open(key)
+        peer = HostilePeer.open(key, credentials=credentials)
         self._hostile.append(peer)
         for game_id, files in (games or {}).items():
             peer.offer(game_id, files)

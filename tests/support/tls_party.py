@@ -146,20 +146,22 @@ class TlsParty:
         self.hosts: dict[TlsServer, Host] = {}
         self._ids: dict[TlsServer, PeerId] = {}
 
-    def open(self, slices: Slices = pattern_slices) -> TlsServer:
-        """A new server on a free port, with a new key."""
-        key = make_key()
-        host = Host(id_of(key), slices)
+    def open(
+        self, slices: Slices = pattern_slices, credentials: Credentials | None = None
+    ) -> TlsServer:
+        """A new server on a free port, with a new key unless others are given."""
+        credentials = credentials or Credentials(make_key())
+        host = Host(credentials.peer_id, slices)
         server = TlsServer.open(
             bind=LOOPBACK,
             port=0,
-            credentials=Credentials(key),
+            credentials=credentials,
             on_request=host.answer,
             offences=self.offences,
         )
         self.servers.append(server)
         self.hosts[server] = host
-        self._ids[server] = id_of(key)
+        self._ids[server] = credentials.peer_id
         return server
 
     def id_of(self, server: TlsServer) -> PeerId:

@@ -115,18 +115,18 @@ class PartyWatch:
             found = await asyncio.to_thread(read_party_files, self._folder)
             # Seen twice alike: whoever copies two files is done with both by then.
             is_settled, self._seen = found == self._seen, found
-            if found == self._used or not is_settled:
-                return
-            party = read_party(found.authorities, found.member, self._credentials.key)
-            await asyncio.to_thread(self._credentials.adopt, party)
+            if is_settled and found != self._used:
+                party = read_party(found.authorities, found.member, self._credentials.key)
+                await asyncio.to_thread(self._credentials.adopt, party)
+                self._used = found
+                _log.info("new party files", folder=str(self._folder))
         except (StorageError, InvalidCertificate) as error:
             self._tell_of_files(f"the party's files are left as they were: {error.message}")
         except OSError as error:
             self._tell_of_files(f"the party's files cannot be taken up: {error}")
         else:
-            self._used = found
-            self._told_of_files = None
-            _log.info("new party files", folder=str(self._folder))
+            if is_settled:
+                self._told_of_files = None
 
     def _tell_of_files(self, message: str) -> None:
         warning = Warned("PARTY_FILES_UNUSABLE", message)

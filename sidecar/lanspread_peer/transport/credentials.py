@@ -7,7 +7,8 @@ remembers by key, so that a renewed certificate counts for all connections of it
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,23 +45,33 @@ class Party:
 
 def read_party(authorities: bytes, member: bytes | None, key: ec.EllipticCurvePrivateKey) -> Party:
     """A party's files, in PEM, as this node may use them; raises InvalidCertificate."""
-    trusted = read_certificates(authorities, MAX_PARTY_AUTHORITIES)
-    if not all(map(is_authority, trusted)):
-        raise InvalidCertificate("one of the party's certificates is no authority's")
+    with _naming("the party's authorities"):
+        trusted = read_certificates(authorities, MAX_PARTY_AUTHORITIES)
+        if not all(map(is_authority, trusted)):
+            raise InvalidCertificate("one of them is none")
     trust = PartyTrust(trusted)
-    return Party(trust, None if member is None else _own_member(member, key, trust))
+    with _naming("the member's certificate"):
+        return Party(trust, None if member is None else _own_member(member, key, trust))
 
 
 def _own_member(pem: bytes, key: ec.EllipticCurvePrivateKey, trust: PartyTrust) -> x509.Certificate:
     [certificate] = read_certificates(pem, 1)
     if p256_key_of(certificate) != key.public_key():
-        raise InvalidCertificate("the member's certificate is for another PC's key")
+        raise InvalidCertificate("it is for another PC's key")
     try:
         # Whether it has begun and not ended yet is for those to judge who are shown it.
         trust.check(certificate, certificate.not_valid_before_utc)
     except NotAMember as error:
-        raise InvalidCertificate(f"the member's certificate: {error.message}") from error
+        raise InvalidCertificate(error.message) from error
     return certificate
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidCertificate as error:
+        raise InvalidCertificate(f"{what}: {error.message}") from error
 
 
 class Credentials:

@@ -11,19 +11,10 @@ from lanspread_peer.transport.certificate import make_certificate
 from lanspread_peer.transport.tls_context import client_context, server_context
 from lanspread_peer.transport.tls_session import TlsSession
 from support.quic_pair import make_key
+from support.tls_ends import shaken
 
 KEY = make_key()
 CERTIFICATE = make_certificate(KEY)
-
-
-def shaken(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[TlsSession, TlsSession]:
-    """The client's and the server's end of a session, after their handshake."""
-    ends = TlsSession(client, is_server=False), TlsSession(server, is_server=True)
-    for _ in range(4):
-        for one, other in (ends, ends[::-1]):
-            one.shake_hands()
-            other.feed(one.take_outgoing())
-    return ends
 
 
 def test_the_client_sees_whose_key_it_is() -> None:
