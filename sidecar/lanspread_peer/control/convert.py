@@ -186,6 +186,7 @@ def to_peer(value: PeerStatus) -> types_pb2.Peer:
         library_bytes=value.library_bytes,
         served_bytes=value.served_bytes,
         blocked=value.blocked,
+        refusal=value.refusal,
     )
 
 

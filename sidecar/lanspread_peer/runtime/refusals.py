@@ -41,6 +41,8 @@ class Refusals:
 
     def refused_by(self, peer_id: PeerId, error: NotAMember) -> None:
         """A peer does not let us in."""
+        if self._said.first_time("own", error.reason):
+            _log.warning("not let in", peer=peer_id, reason=error.reason, detail=error.message)
         self._peers.refused(peer_id, error.reason)
         # Everybody else there will say the same.
         self._warnings.warn(

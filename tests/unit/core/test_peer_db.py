@@ -225,3 +225,17 @@ def test_a_peer_that_leaves_makes_room() -> None:
     games = [summary(f"more-{n}") for n in range(MAX_LIBRARY_GAMES)]
     db.library_replaced(peer_id(count + 1), "d", games)
     assert sum(status.games for status in db.statuses()) == MAX_KNOWN_GAME_LINES
+
+
+def test_a_refusal_is_shown_until_the_peer_is_connected(peers: PeerDb) -> None:
+    peers.refused(peer_id(9), "NOT_A_MEMBER")
+    assert peers.status(peer_id(9)) is None, "a stranger is not made known by that"
+    peers.refused(peer_id(1), "NOT_A_MEMBER")
+    peers.lost(peer_id(2), now=1.0)
+    peers.refused(peer_id(2), "CERTIFICATE_EXPIRED")
+    shown = {status.id: status.refusal for status in peers.statuses()}
+    assert shown == {peer_id(1): "", peer_id(2): "CERTIFICATE_EXPIRED"}
+    peers.connected(peer_id(2), instance_id(2), "p2", address(2), now=2.0)
+    status = peers.status(peer_id(2))
+    assert status is not None
+    assert status.refusal == ""

@@ -184,7 +184,8 @@ def show_findings(findings: Iterable[types_pb2.Finding]) -> None:
 
 def peer_state(peer: types_pb2.Peer) -> str:
     state = state_name(types_pb2.PeerState.Name(peer.state), "PEER_STATE_")
-    return f"{state}, blocked" if peer.blocked else state
+    notes = (state, "blocked" if peer.blocked else "", peer.refusal)
+    return ", ".join(filter(None, notes))
 
 
 def _here(game: types_pb2.Game) -> Text:

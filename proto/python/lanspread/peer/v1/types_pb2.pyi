@@ -802,6 +802,7 @@ class Peer(_message.Message):
     LIBRARY_BYTES_FIELD_NUMBER: _builtins.int
     SERVED_BYTES_FIELD_NUMBER: _builtins.int
     BLOCKED_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id: base32 of the SHA-256 of its public key."""
     name: _builtins.str
@@ -822,6 +823,8 @@ class Peer(_message.Message):
     """Bytes of game files it has given us since we started."""
     blocked: _builtins.bool
     """Whether it is blocked: neither dialled nor answered, and no source."""
+    refusal: _builtins.str
+    """Why a party keeps it and us apart, such as `CERTIFICATE_EXPIRED` or `NOT_A_MEMBER`; else empty."""
     def __init__(
         self,
         *,
@@ -835,10 +838,11 @@ class Peer(_message.Message):
         library_bytes: _builtins.int = ...,
         served_bytes: _builtins.int = ...,
         blocked: _builtins.bool = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "rtt_seconds", b"rtt_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "address", b"address", "blocked", b"blocked", "game_count", b"game_count", "id", b"id", "library_bytes", b"library_bytes", "name", b"name", "rtt_seconds", b"rtt_seconds", "served_bytes", b"served_bytes", "state", b"state", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds", "address", b"address", "blocked", b"blocked", "game_count", b"game_count", "id", b"id", "library_bytes", b"library_bytes", "name", b"name", "refusal", b"refusal", "rtt_seconds", b"rtt_seconds", "served_bytes", b"served_bytes", "state", b"state", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rtt_seconds: _TypeAlias = _typing.Literal["rtt_seconds"]  # noqa: Y015
     _WhichOneofArgType__rtt_seconds: _TypeAlias = _typing.Literal["_rtt_seconds", b"_rtt_seconds"]  # noqa: Y015
