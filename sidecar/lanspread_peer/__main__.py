@@ -1,6 +1,14 @@
 """The program `lanspread-peer`: what must be set before anything else, and the list of commands."""
 
 import os
+import sys
+
+# structlog would load rich for tracebacks that we never draw: 5 MiB, and 60 ms of every start.
+if "rich" not in sys.modules:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    import structlog  # noqa: F401
+
+    del sys.modules["rich"]
 
 # Must be set before grpc is imported: its fork handlers hang when a process with calls forks.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

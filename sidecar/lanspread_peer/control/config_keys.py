@@ -13,9 +13,10 @@ from typing import Any
 from lanspread_peer.control.listen import named_endpoint
 from lanspread_peer.model.config import DEFAULT_PORT, require_port
 from lanspread_peer.model.errors import InvalidField
-from lanspread_peer.model.limits import MAX_UPLOADS
+from lanspread_peer.model.limits import MAX_LOG_FILE_BYTES, MAX_OLD_LOG_FILES, MAX_UPLOADS, MIB
 from lanspread_peer.model.live_settings import DEFAULT_PATIENCE_S, ChosenSettings
 from lanspread_peer.model.peer import parse_ip, split_host_port
+from lanspread_peer.runtime.log_lines import LogFormat
 
 ENVIRONMENT_PREFIX = "LANSPREAD_"
 
@@ -123,10 +124,10 @@ _OF_TEXT: dict[Kind, Callable[[str, str], Value]] = {
 }
 
 
-def _folder(name: str) -> Callable[[str], str]:
+def _path(name: str, expected: str) -> Callable[[str], str]:
     def accept(path: str) -> str:
         if not path or "\0" in path:
-            raise InvalidField(name, "the path of a folder", path[:80])
+            raise InvalidField(name, expected, path[:80])
         return path
 
     return accept
@@ -165,6 +166,7 @@ def _peers(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+LOG_FORMATS = tuple(log_format.value for log_format in LogFormat)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 KEYS = (
@@ -173,7 +175,7 @@ KEYS = (
         Kind.TEXT,
         "The folder with the games; must exist and be writable.",
         "none: must be given",
-        accept=_folder("game_dir"),
+        accept=_path("game_dir", "the path of a folder"),
         metavar="DIR",
     ),
     Key(
@@ -181,7 +183,7 @@ KEYS = (
         Kind.TEXT,
         "Where key, index and settings are kept.",
         "a folder of your user",
-        accept=_folder("state_dir"),
+        accept=_path("state_dir", "the path of a folder"),
         metavar="DIR",
     ),
     Key(
@@ -278,6 +280,23 @@ KEYS = (
         "info",
         accept=_one_of("log_level", LOG_LEVELS),
         metavar="LEVEL",
+    ),
+    Key(
+        "log_format",
+        Kind.TEXT,
+        f"How log lines look: {', '.join(LOG_FORMATS)}.",
+        "console at a terminal, json with --managed, else logfmt",
+        accept=_one_of("log_format", LOG_FORMATS),
+        metavar="FORMAT",
+    ),
+    Key(
+        "log_file",
+        Kind.TEXT,
+        "A file that gets the log too; full ones are kept as FILE.1 to "
+        f"FILE.{MAX_OLD_LOG_FILES}, {MAX_LOG_FILE_BYTES // MIB} MiB each.",
+        "none",
+        accept=_path("log_file", "the path of a file"),
+        metavar="FILE",
     ),
 )
 

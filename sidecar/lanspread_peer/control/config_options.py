@@ -15,10 +15,10 @@ from lanspread_peer.control.config_keys import KEY_BY_NAME, Key, Kind
 from lanspread_peer.control.config_sources import Config, read_config
 from lanspread_peer.control.exit_codes import exit_code_of
 from lanspread_peer.model import errors
-from lanspread_peer.runtime.logs import configure_logs
+from lanspread_peer.runtime.logs import configure_logs, default_format
 
 _METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS"}
-LOG_KEYS = ("log_level",)
+LOG_KEYS = ("log_level", "log_format", "log_file")
 
 _log = structlog.get_logger(__name__)
 
@@ -59,9 +59,9 @@ def load_config(
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         loaded = read_config({**before, **given}, config_file=config, handshake=handshake)
+        configure_logs(loaded.log_settings(default_format(is_managed=handshake is not None)))
     except errors.LanspreadError as error:
         fail(error)
-    configure_logs(loaded.text("log_level"))
     for name in loaded.unknown_variables:
         _log.warning("unknown environment variable", variable=name)
     return loaded

@@ -28,6 +28,8 @@ from lanspread_peer.model.errors import HandshakeRefused, InvalidField, InvalidS
 from lanspread_peer.model.limits import MAX_CONFIG_BYTES
 from lanspread_peer.model.live_settings import SETTING_NAMES, ChosenSettings
 from lanspread_peer.runtime.current_settings import default_name
+from lanspread_peer.runtime.log_lines import LogFormat
+from lanspread_peer.runtime.logs import LogSettings
 from lanspread_peer.storage.settings_file import peek_settings
 
 CONFIG_VARIABLE = "LANSPREAD_CONFIG"
@@ -101,6 +103,15 @@ class Config:
             party=str(_absolute(self.text("party"))) if self.text("party") else "",
             given=self._chosen(Rank.FLAG, Rank.HANDSHAKE),
             fallback=self._chosen(Rank.ENVIRONMENT, Rank.FILE),
+        )
+
+    def log_settings(self, default: LogFormat) -> LogSettings:
+        """How to log; in the default format unless another one was given."""
+        wanted, file = self.text("log_format"), self.text("log_file")
+        return LogSettings(
+            self.text("log_level"),
+            LogFormat(wanted) if wanted else default,
+            _absolute(file) if file else None,
         )
 
     def with_kept(self) -> "Config":

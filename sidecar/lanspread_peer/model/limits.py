@@ -302,5 +302,8 @@ MAX_LOG_KEYS_PER_MINUTE = 100
 MAX_WARNINGS_PER_MINUTE = 20
 # Log lines that wait for whoever reads stderr: some thousands, while he is busy elsewhere.
 MAX_LOG_QUEUE_BYTES = MIB
+# An evening at the level of debug, and three more; a disk hardly notices.
+MAX_LOG_FILE_BYTES = 8 * MIB
+MAX_OLD_LOG_FILES = 3
 # What is still queued at the end is worth so much time.
 LOG_FLUSH_TIMEOUT_S = 1.0

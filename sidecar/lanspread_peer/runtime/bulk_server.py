@@ -13,6 +13,7 @@ from lanspread_peer.runtime.callers import Callers
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.data_requests import DataRequests
 from lanspread_peer.runtime.dial_back import DialBacks
+from lanspread_peer.runtime.log_context import log_only_about
 from lanspread_peer.runtime.offers import Offer
 from lanspread_peer.runtime.rate_limits import RateLimit
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
@@ -47,6 +48,7 @@ class BulkServer:
                 await caller.send(self._callers.challenge(caller))
             case messages.Hello():
                 await caller.send(await self._callers.greet(caller, request))
+                log_only_about(peer=caller.peer_id)
                 if request.dials_back:
                     self._dial_backs.came(caller)
             case messages.GetChunks() | messages.GetAnyChunk():

@@ -35,6 +35,7 @@ from lanspread_peer.model.events import (
 from lanspread_peer.model.ids import DownloadId, GameKey, PeerId, game_key
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.download_run import DownloadRun, Surroundings
+from lanspread_peer.runtime.log_context import log_only_about
 from lanspread_peer.runtime.tasks import TaskSet, run_in_thread, run_to_end
 from lanspread_peer.storage.staging_folder import remove_staging
 from lanspread_peer.storage.stagings import keep_for_later, rewrite_staged
@@ -219,6 +220,7 @@ class DownloadJob:
         )
 
     async def _go(self, run: DownloadRun) -> None:
+        log_only_about(download=self.id, game=self._staged.game_id)
         error: errors.DownloadFailed | None = None
         try:
             await run.run()

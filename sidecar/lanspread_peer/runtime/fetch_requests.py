@@ -24,6 +24,7 @@ from lanspread_peer.runtime.carrier import Carrier, Target
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.fetch_sources import FetchSources
+from lanspread_peer.runtime.log_context import log_about
 from lanspread_peer.runtime.partial_sources import Followed
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.tasks import TaskSet
@@ -112,6 +113,7 @@ class FetchRequests:
             running[1].cancel()
 
     async def _request(self, asked: Assignment) -> None:
+        log_about(peer=asked.peer, chunk=asked.chunks.start if asked.chunks else None)
         reports = _Reports(asked, self, self._planner, self._network)
         storage_error: errors.StorageError | None = None
         followed = self._sources.followed(asked.peer)

@@ -12,6 +12,8 @@ import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -25,11 +27,14 @@ _log = structlog.get_logger(__name__)
 
 
 class LogWriter(io.TextIOBase):
-    """A text stream over a descriptor, for any thread; the caller must `end` it."""
+    """A text stream for any thread; the caller must `end` it.
 
-    def __init__(self, descriptor: int) -> None:
+    `write` takes a part of what it is given, as `os.write` does, and says how many bytes.
+    """
+
+    def __init__(self, write: Callable[[memoryview], int]) -> None:
         super().__init__()
-        self._descriptor = descriptor
+        self._write = write
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._left_out = 0
@@ -84,7 +89,7 @@ class LogWriter(io.TextIOBase):
         rest = memoryview(data)
         while rest and not self._is_broken:
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
+                rest = rest[self._write(rest) :]
             except BlockingIOError:
                 self._pause.wait(_RETRY_S)
             except OSError:
@@ -95,7 +100,7 @@ class LogWriter(io.TextIOBase):
 def take_stderr() -> None:
     """Put a LogWriter in the place of `sys.stderr`, to the end of the process."""
     _occupy_standard_descriptors()
-    writer = LogWriter(_STDERR)
+    writer = LogWriter(partial(os.write, _STDERR))
     # After whatever the interpreter says of a crash.
     atexit.register(writer.end)
     sys.stderr = writer

@@ -1,39 +1,107 @@
-"""Logging: structlog on stderr, one line per event, values escaped.
+"""Logging: structlog on stderr and, if wished, in a file; one line per event, values escaped.
 
-Names and paths from peers reach the log only as values, never as part of the text.
+Names and paths from peers reach the log only as values, never as part of the text. What libraries
+log through the standard library takes the same way.
 """
 
+import atexit
 import logging
+import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from lanspread_peer.core.first_times import FirstTimes, Novelty
 from lanspread_peer.model.limits import MAX_LOG_KEYS_PER_MINUTE, MAX_REMEMBERED_LOG_KEYS
 from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.log_file import LogFile
+from lanspread_peer.runtime.log_lines import LogFormat, line_maker
+from lanspread_peer.runtime.log_writer import LogWriter
+
+_STDERR = 2
 
 _log = structlog.get_logger(__name__)
 
 
-def configure_logs(level: str = "info") -> None:
-    """Send this process's log to stderr, from `level` on."""
-    numeric = logging.getLevelNamesMapping()[level.upper()]
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """From which level on, in which format, and whether to a file too."""
+
+    level: str = "info"
+    format: LogFormat = LogFormat.LOGFMT
+    file: Path | None = None
+
+
+def default_format(*, is_managed: bool) -> LogFormat:
+    """For a front end JSON, for a person at a terminal the console's."""
+    if is_managed:
+        return LogFormat.JSON
+    return LogFormat.CONSOLE if os.isatty(_STDERR) else LogFormat.LOGFMT
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Send this process's log to where the settings say.
+
+    Raises InvalidField when the file cannot be opened.
+    """
+    numeric = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            *_file_copies(settings),
+            line_maker(settings.format, colours=_may_colour()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
         # A line is one write, so that none is ever left out by half.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # aioquic and zeroconf log through the standard library, and say too much below this.
-    logging.basicConfig(stream=sys.stderr)
-    logging.getLogger().setLevel(max(numeric, logging.WARNING))
+    root = logging.getLogger()
+    root.addHandler(_forwarder)
+    # aioquic and zeroconf say too much below this.
+    root.setLevel(max(numeric, logging.WARNING))
+
+
+def _file_copies(settings: LogSettings) -> list[Processor]:
+    """What copies each event to the file, if there is one."""
+    if settings.file is None:
+        return []
+    file = LogFile(settings.file)
+    # What is registered last is called first.
+    atexit.register(file.close)
+    writer = LogWriter(file.write)
+    atexit.register(writer.end)
+    is_for_eyes = settings.format is LogFormat.CONSOLE
+    make = line_maker(LogFormat.LOGFMT if is_for_eyes else settings.format)
+
+    def copy(logger: Any, method: str, event: EventDict) -> EventDict:
+        writer.write(f"{make(logger, method, dict(event))}\n")
+        return event
+
+    return [copy]
+
+
+def _may_colour() -> bool:
+    return os.isatty(_STDERR) and os.name == "posix" and not os.environ.get("NO_COLOR")
+
+
+class _Forwarder(logging.Handler):
+    """Takes what libraries log into our log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        say(record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+_forwarder = _Forwarder()
 
 
 class LogOnce:

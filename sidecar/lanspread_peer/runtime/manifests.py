@@ -30,6 +30,7 @@ from lanspread_peer.model.limits import (
     MAX_MANIFESTS_AT_ONCE,
 )
 from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.runtime.log_context import log_about
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.transport.base import Connection
@@ -134,6 +135,7 @@ class Manifests:
 
     async def _fetch(self, content_id: ContentId, attempt: _Try) -> Manifest | None:
         """The manifest, or None when this source will not give it; TimeoutError: not yet."""
+        log_about(peer=attempt.peer)
         connection = self._connection_of(attempt.peer)
         if connection is None:
             return None

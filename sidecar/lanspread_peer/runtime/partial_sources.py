@@ -32,6 +32,7 @@ from lanspread_peer.model.limits import (
     MAX_RETRY_COUNT,
 )
 from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.runtime.log_context import log_about
 from lanspread_peer.runtime.peer_links import PeerLinks
 from lanspread_peer.runtime.requests import pieces_of
 from lanspread_peer.runtime.tasks import TaskSet
@@ -188,6 +189,7 @@ class PartialSources:
         followed.task = self._tasks.spawn(f"follow {peer}", self._read(followed))
 
     async def _read(self, followed: Followed) -> None:
+        log_about(peer=followed.peer)
         reader = AvailabilityReader(self._chunk_count)
         request = GetAvailability(self._content_id)
         try:

@@ -31,6 +31,7 @@ from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.data_answers import DataAnswers, DataRequest
 from lanspread_peer.runtime.library import Library
+from lanspread_peer.runtime.log_context import log_only_about
 from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.runtime.offers import Offers
 from lanspread_peer.runtime.uploads import Slot, UploadSlots
@@ -96,6 +97,7 @@ class PeerServer:
 
     async def serve(self, connection: Connection, stream: Stream) -> None:
         """Read one request and answer it; raises only what the transport raises."""
+        log_only_about(peer=connection.peer_id)
         try:
             request = await self._read_request(stream)
         except errors.PeerProtocolError as error:

@@ -14,6 +14,7 @@ from lanspread_peer.model.ids import GameKey, PeerId, game_key
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.conversions import summaries_of
 from lanspread_peer.runtime.link import Link
+from lanspread_peer.runtime.log_context import log_only_about
 from lanspread_peer.runtime.requests import ask
 from lanspread_peer.transport.base import Connection
 from lanspread_peer.wire import messages
@@ -37,6 +38,7 @@ async def follow(
 
     Says what it was.
     """
+    log_only_about(peer=link.peer_id)
     follower = _Follower(link, connection, peers, on_titles)
     closed = asyncio.ensure_future(connection.wait_closed())
     closed.add_done_callback(lambda _: link.woken.set())

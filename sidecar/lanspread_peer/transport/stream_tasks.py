@@ -49,9 +49,9 @@ class StreamTasks:
             await self._handler(connection, stream)
         except SourceUnavailable as error:
             # The peer went away or stalled; it could fill the log with that.
-            log.debug("stream ended early", peer=str(connection.address), reason=error.reason)
+            log.debug("stream ended early", address=str(connection.address), reason=error.reason)
         except Exception:
-            log.exception("answering a stream failed", peer=str(connection.address))
+            log.exception("answering a stream failed", address=str(connection.address))
         finally:
             stream.finish(StreamCode.REFUSED)
             self._running[connection] -= 1

@@ -104,7 +104,7 @@ class TlsCaller:
 
     def close(self, detail: str = "") -> None:
         """End the connection at once."""
-        _log.debug("bulk connection closed", peer=str(self._address), detail=detail)
+        _log.debug("bulk connection closed", address=str(self._address), detail=detail)
         self._line.cut()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()

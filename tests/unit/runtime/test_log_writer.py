@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TextIO, cast
 
 import pytest
@@ -25,7 +26,7 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reader, self.written = os.pipe()
-        self.log = LogWriter(self.written)
+        self.log = LogWriter(partial(os.write, self.written))
 
     def read_to_end(self) -> str:
         """End the log while all that comes is read."""
@@ -82,7 +83,7 @@ def test_who_reads_again_learns_how_many_lines_are_missing(pipe: Pipe) -> None:
 def test_a_queue_takes_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without its thread nothing leaves the queue.
     monkeypatch.setattr(LogWriter, "_run", lambda _: None)
-    log = LogWriter(0)
+    log = LogWriter(len)
     for _ in range(LINES_THAT_FIT):
         log.write(LINE)
     assert (log._queued_bytes, log._left_out) == (MAX_LOG_QUEUE_BYTES, 0)

@@ -1,0 +1,60 @@
+"""The log file: of bounded size, the older ones beside it under names that end in a number.
+
+Writing blocks, so a LogWriter's thread does it. What the disk refuses is lost: there is no better
+place to say so than this one.
+"""
+
+import logging
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from lanspread_peer.model.errors import InvalidField
+from lanspread_peer.model.limits import MAX_LOG_FILE_BYTES, MAX_OLD_LOG_FILES
+
+
+class LogFile:
+    """Appends whole lines until `close`. Raises InvalidField when the file cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = _Rotating(
+                path,
+                maxBytes=MAX_LOG_FILE_BYTES,
+                backupCount=MAX_OLD_LOG_FILES,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+        except OSError as error:
+            raise InvalidField(
+                "log_file", "a file that can be written", f"{path}: {error.strerror}"
+            ) from error
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append lines, each of which ends with a newline; how many bytes were taken: all."""
+        for line in bytes(data).decode("utf-8").splitlines():
+            self._file.emit(logging.makeLogRecord({"msg": line}))
+        return len(data)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self._file.close()
+
+
+class _Rotating(RotatingFileHandler):
+    def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """The line is lost; the next one opens the file anew, as a broken stream stays broken."""
+        self._drop_stream()
+
+    def close(self) -> None:
+        # What a full disk did not take stays in the stream's buffer, and would be an error again.
+        with suppress(OSError):
+            self.flush()
+        self._drop_stream()
+        super().close()
+
+    def _drop_stream(self) -> None:
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()

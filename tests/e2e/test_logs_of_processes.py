@@ -1,0 +1,95 @@
+"""The log of real processes: in the format that is asked for, and in a file as well."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.managed import ManagedProcess
+from support.processes import SidecarProcess, peer_program, wait_for
+
+NOISY = (sys.executable, Path(__file__).parents[1] / "support" / "noisy_main.py")
+
+
+@pytest.mark.parametrize("log_format", ["json", "logfmt", "console"])
+def test_a_sidecar_logs_in_each_format(tmp_path: Path, log_format: str) -> None:
+    log = tmp_path / "alice.log"
+    options = ("--no-mdns", "--log-format", log_format, "--log-file", str(log))
+    with SidecarProcess(tmp_path / "alice", options=options) as alice:
+        pass
+    for text in (alice.log, log.read_text("utf-8")):
+        lines = text.splitlines()
+        assert [sum(word in line for line in lines) for word in ("ready", "ending")] == [1, 1]
+        assert all(line.startswith("{") is (log_format == "json") for line in lines)
+    [ready] = [line for line in log.read_text("utf-8").splitlines() if "ready" in line]
+    if log_format == "json":
+        assert json.loads(ready)["pid"] == alice.process.pid
+    else:
+        assert f"pid={alice.process.pid}" in ready
+
+
+def test_a_front_end_gets_json_unless_it_wants_something_else(tmp_path: Path) -> None:
+    for flags, begins in (((), "{"), (("--log-format", "logfmt"), "timestamp=")):
+        with ManagedProcess(tmp_path, flags=flags).start() as spawned:
+            spawned.close_stdin()
+            assert spawned.wait() == 0
+            assert spawned.log.splitlines()[-1].startswith(begins)
+
+
+def test_the_file_gets_what_a_front_end_does_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "file.log"
+    flags = ("--log-file", str(log), "--log-level", "debug")
+    with ManagedProcess(tmp_path, command=NOISY, flags=flags, stderr=subprocess.PIPE) as spawned:
+        spawned.start()
+        with spawned.client() as client:
+            # Each logs a megabyte, many times what the pipe takes.
+            for _ in range(4):
+                client.get_status()
+            client.shutdown()
+        assert spawned.wait() == 0
+    assert '"ending"' in log.read_text("utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other terminals")
+def test_a_person_at_a_terminal_gets_the_console(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "games").mkdir()
+    terminal, end = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "lanspread_peer", "serve", "--no-mdns"),
+                *("--bind", "127.0.0.1", "--port", "0"),
+                *("--game-dir", tmp_path / "games", "--state-dir", tmp_path / "state"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stderr=end,
+        )
+        os.close(end)
+        with process:
+            shown = wait_for("a line", lambda: os.read(terminal, 4096)).decode()
+            process.terminate()
+            assert process.wait(timeout=30) == 0
+    finally:
+        os.close(terminal)
+    assert "ready" in shown
+    assert "\x1b[" in shown
+    assert "timestamp=" not in shown
+
+
+def test_a_log_file_that_cannot_be_is_exit_2(tmp_path: Path) -> None:
+    ended = peer_program("serve", "--game-dir", tmp_path, "--log-file", tmp_path)
+    assert ended.returncode == 2
+    assert "log_file" in ended.stderr
+
+
+def test_rich_is_not_loaded_for_a_log() -> None:
+    """It takes 60 ms and 5 MiB of every start."""
+    look = "import sys, lanspread_peer.__main__; print('rich' in sys.modules)"
+    command = [sys.executable, "-c", look]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert shown.stdout == "False\n"
