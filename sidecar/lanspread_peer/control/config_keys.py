@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from lanspread_peer.control.listen import named_endpoint
+from lanspread_peer.control.metrics_server import split_loopback
 from lanspread_peer.model.config import DEFAULT_PORT, require_port
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.limits import MAX_LOG_FILE_BYTES, MAX_OLD_LOG_FILES, MAX_UPLOADS, MIB
@@ -160,6 +161,12 @@ def _listen(address: str) -> str:
     return address
 
 
+def _metrics(address: str) -> str:
+    if address:
+        split_loopback(address)
+    return address
+
+
 def _peers(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         split_host_port(address, "peer")
@@ -271,6 +278,15 @@ KEYS = (
         DEFAULT_PATIENCE_S,
         accept=_live("patience_seconds"),
         is_live=True,
+    ),
+    Key(
+        "metrics",
+        Kind.TEXT,
+        "Where Prometheus may scrape /metrics: 127.0.0.1:PORT or [::1]:PORT; 0 is any port.",
+        "off",
+        "",
+        accept=_metrics,
+        metavar="ADDRESS",
     ),
     Key(
         "log_level",

@@ -101,6 +101,7 @@ class Config:
             peers=values["peer"],  # type: ignore[arg-type]
             mdns=values["mdns"],  # type: ignore[arg-type]
             party=str(_absolute(self.text("party"))) if self.text("party") else "",
+            metrics=values["metrics"],  # type: ignore[arg-type]
             given=self._chosen(Rank.FLAG, Rank.HANDSHAKE),
             fallback=self._chosen(Rank.ENVIRONMENT, Rank.FILE),
         )

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lanspread_peer.control.exit_codes import ExitCode, exit_code_of
 from lanspread_peer.control.front_end import FrontEnd
 from lanspread_peer.control.handshake import Ready, blamed
 from lanspread_peer.control.listen import remove_private_socket
+from lanspread_peer.control.metrics_server import serve_metrics
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
@@ -50,7 +51,8 @@ async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCo
         if sidecar is None:
             return ExitCode.CLEAN
         try:
-            return await _run(sidecar, settings.listen, ending, front_end)
+            async with AsyncExitStack() as opened:
+                return await _run(sidecar, settings, ending, front_end, opened)
         finally:
             await sidecar.close()
 
@@ -78,12 +80,18 @@ async def _first_of(*waits: Awaitable[object]) -> None:
 
 
 async def _run(
-    sidecar: Sidecar, listen: str, ending: asyncio.Event, front_end: FrontEnd | None
+    sidecar: Sidecar,
+    settings: Settings,
+    ending: asyncio.Event,
+    front_end: FrontEnd | None,
+    opened: AsyncExitStack,
 ) -> ExitCode:
     token = (front_end and front_end.handshake.token) or new_token()
     try:
         _remove_leftover(sidecar.state_dir)
-        server = await ControlServer.start(sidecar, listen, token)
+        if settings.metrics:
+            await _open_metrics(sidecar, settings.metrics, opened)
+        server = await ControlServer.start(sidecar, settings.listen, token)
     except errors.LanspreadError as error:
         return _report(error, front_end)
     try:
@@ -101,6 +109,14 @@ async def _run(
     finally:
         await server.stop(0)
     return ExitCode.CLEAN
+
+
+async def _open_metrics(sidecar: Sidecar, address: str, opened: AsyncExitStack) -> None:
+    from lanspread_peer.control.metrics import CONTENT_TYPE, Metrics
+
+    text = Metrics(sidecar).text
+    bound = await opened.enter_async_context(serve_metrics(address, text, CONTENT_TYPE))
+    _log.info("metrics", address=bound)
 
 
 def _remove_leftover(state_dir: Path) -> None:

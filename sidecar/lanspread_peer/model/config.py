@@ -18,8 +18,9 @@ class Settings:
 
     `bind` empty means all interfaces; `port` None means 26789, else any free one; `listen` empty
     means a Unix socket where there are such, else a loopback port; `party` empty means the folder
-    `party` in the state folder, and open mode where there is none. `given` wins over what was
-    chosen while an earlier launch ran, and that over `fallback`. Raises InvalidField.
+    `party` in the state folder, and open mode where there is none; `metrics` empty means none.
+    `given` wins over what was chosen while an earlier launch ran, and that over `fallback`. Raises
+    InvalidField.
     """
 
     game_dir: str
@@ -30,6 +31,7 @@ class Settings:
     peers: tuple[str, ...] = field(default=())
     mdns: bool = True
     party: str = ""
+    metrics: str = ""
     given: ChosenSettings = _NOTHING_CHOSEN
     fallback: ChosenSettings = _NOTHING_CHOSEN
 

@@ -280,6 +280,12 @@ PEER_COUNT_INTERVAL_S = 0.5
 MAX_CONTROL_CALLS = 128
 # Health may be watched without a token, so watchers get a share of the calls only.
 MAX_HEALTH_WATCHERS = 16
+# Prometheus opens one; a person may look besides, and a browser opens a few for one page.
+MAX_METRICS_CONNECTIONS = 8
+# Whole heads of browsers are below this.
+MAX_METRICS_REQUEST_BYTES = 8 * KIB
+# A whole scrape, on a PC whose cores are all busy.
+METRICS_TIMEOUT_S = 5.0
 # macOS has room for 104 bytes with the closing NUL, Linux for 108.
 MAX_UNIX_SOCKET_PATH_BYTES = 103
 # The line that a front end writes to the sidecar it spawned: two paths, a token and some settings.

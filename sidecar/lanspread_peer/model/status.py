@@ -58,6 +58,7 @@ class SidecarStatus:
     indexing: bool
     counters: Counters
     loop_delays: tuple[DelayBucket, ...]
+    loop_delay_sum_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

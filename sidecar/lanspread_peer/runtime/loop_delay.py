@@ -23,10 +23,12 @@ class LoopDelay:
 
     def __init__(self) -> None:
         self._counts = [0] * len(BOUNDS_S)
+        self.sum_s = 0.0
 
     def add(self, delay_s: float) -> None:
         """Count one delay."""
         self._counts[bisect_left(BOUNDS_S, delay_s)] += 1
+        self.sum_s += delay_s
 
     def snapshot(self) -> tuple[DelayBucket, ...]:
         """How many delays lay within each bound and above the one before."""

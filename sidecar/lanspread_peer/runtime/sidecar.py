@@ -240,6 +240,7 @@ class Sidecar:
             indexing=self._library.is_indexing,
             counters=self._counted(),
             loop_delays=self._loop_delay.snapshot(),
+            loop_delay_sum_s=self._loop_delay.sum_s,
         )
 
     def _counted(self) -> Counters:
