@@ -3,6 +3,7 @@
 //! Exit code 0 is a pass; else stderr says why.
 
 mod calls;
+mod cut_proxy;
 mod downloads;
 mod following;
 mod given;
