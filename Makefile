@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh errors-fresh file-length \
 	quick-coverage quick-others test test-long test-quick sabotage fmt errors proto lock demo clean \
-	bench bench-peers bench-chart
+	bench bench-peers bench-chart wheel
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench       measure all rows of docs/performance.md (bench-peers: install the others)"
 	@echo "make bench-chart draw the tables and the chart of the docs from the kept results"
 	@echo "make fmt         format the code; make proto: regenerate proto/python; make errors: docs/errors.md"
+	@echo "make wheel       the wheel and the source archive, into dist/"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
@@ -108,6 +109,10 @@ lock: $(VENV)
 	$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+
+wheel: $(VENV)
+	rm -f dist/*.whl dist/*.tar.gz
+	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
 
 demo: $(VENV)
 	$(BIN)/python demo/demo.py

@@ -54,8 +54,10 @@ class SidecarProcess:
         *,
         peers: Sequence[str] = (),
         options: Sequence[str] = (),
+        program: Path = BIN / "lanspread-peer",
     ) -> None:
         self.name = folder.name
+        self._program = program
         self.games = folder / "games"
         self.state = folder / "state"
         self.games.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,7 @@ class SidecarProcess:
         """The command line of the process."""
         peers = [word for peer in self._peers for word in ("--peer", peer)]
         return [
-            *(str(BIN / "lanspread-peer"), "serve", "--name", self.name),
+            *(str(self._program), "serve", "--name", self.name),
             *("--game-dir", str(self.games), "--state-dir", str(self.state)),
             *("--bind", "127.0.0.1", "--port", self._port),
             *peers,
