@@ -6,6 +6,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo $$python && break; done)
 BIN = .venv/bin
 VENV = .venv/.installed
+BUNDLE_BIN = build/bundle-venv/bin
+BUNDLE_VENV = build/bundle-venv/.installed
 # What measures the coverage of model, wire and core, and what does not, to run side by side.
 CORE_TESTS = tests/unit/model tests/unit/wire tests/unit/core tests/properties
 OTHER_TESTS = $(filter-out $(CORE_TESTS) tests/unit/__pycache__,$(wildcard tests/unit/*)) \
@@ -15,7 +17,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh errors-fresh file-length \
 	quick-coverage quick-others test test-long test-quick sabotage fmt errors proto lock demo clean \
-	bench bench-peers bench-chart wheel
+	bench bench-peers bench-chart wheel bundle test-bundle
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
@@ -28,6 +30,8 @@ help:
 	@echo "make bench-chart draw the tables and the chart of the docs from the kept results"
 	@echo "make fmt         format the code; make proto: regenerate proto/python; make errors: docs/errors.md"
 	@echo "make wheel       the wheel and the source archive, into dist/"
+	@echo "make bundle      programs that need no Python, into dist/: a folder, and one file (test-bundle)"
+	@echo "make fmt         format the code; make proto: regenerate proto/python"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
@@ -109,10 +113,27 @@ lock: $(VENV)
 	$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --group bundle -c requirements/dev.txt -o requirements/bundle.txt
 
 wheel: $(VENV)
 	rm -f dist/*.whl dist/*.tar.gz
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
+$(BUNDLE_VENV): requirements/bundle.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(BUNDLE_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/bundle.txt
+	@touch $@
+
+# Made of the wheel, so that what is frozen is what is shipped, and nothing of the checkout.
+bundle: wheel $(BUNDLE_VENV)
+	$(BUNDLE_BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+		--force-reinstall dist/*.whl
+	$(BUNDLE_BIN)/pyinstaller --noconfirm --log-level WARN --distpath dist \
+		--workpath build/pyinstaller bundle/lanspread-peer.spec
+
+test-bundle: bundle
+	$(BIN)/pytest -m bundle
 
 demo: $(VENV)
 	$(BIN)/python demo/demo.py

@@ -1,0 +1,127 @@
+"""What `make bundle` made runs where there is no Python, does the main job, and leaves nothing.
+
+Of its two forms the folder is one process; the one file is two, and unpacks itself into a temporary
+folder at each start.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lanspread_client import read_runtime_file
+from lanspread_peer import __version__
+from support.game_trees import differences, make_game
+from support.managed import QUIET
+from support.processes import PATIENCE_S, SidecarProcess
+
+DIST = Path(__file__).parents[2] / "dist"
+SPAWNING_PARENT = Path(__file__).parents[1] / "support" / "spawning_parent.py"
+FORMS = {"folder": "lanspread-peer/lanspread-peer", "one file": "lanspread-peer-*-*"}
+
+pytestmark = [pytest.mark.slow, pytest.mark.bundle, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where the programs put what is temporary: nothing of it may be left. There is no PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # Not in `tmp_path`: the name of a socket in it must stay short.
+    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+        assert list(Path(folder).iterdir()) == []
+
+
+@pytest.fixture(params=FORMS)
+def program(request: pytest.FixtureRequest, temporary: Path) -> Path:
+    return built(request.param)
+
+
+def built(form: str) -> Path:
+    found = [*DIST.glob(FORMS[form]), *DIST.glob(f"{FORMS[form]}.exe")]
+    if not found:
+        pytest.skip("`make bundle` comes first")
+    [path] = found
+    return path
+
+
+def run(program: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, *words], check=False, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+
+
+def assert_they_end(processes: list[psutil.Process]) -> None:
+    """By themselves; what does not is ended, so that nothing is left of a failed test."""
+    _, left = psutil.wait_procs(processes, timeout=PATIENCE_S)
+    for process in left:
+        process.kill()
+    assert left == []
+
+
+def test_it_is_of_this_version(program: Path) -> None:
+    assert run(program, "--version").stdout.split()[-1] == __version__
+
+
+def test_a_game_goes_from_one_to_the_other(tmp_path: Path, program: Path) -> None:
+    with SidecarProcess(tmp_path / "alice", program=program) as alice:
+        game = make_game(alice.games, megabytes=10)
+        with SidecarProcess(tmp_path / "bob", program=program, peers=[alice.address]) as bob:
+            bob.wait_for_sources(game.name, 1)
+            got = bob.cli("get", game.name)
+            assert got.returncode == 0, got.stderr
+            assert differences(game, bob.games / game.name) == []
+
+
+def test_it_announces_itself_by_mdns_and_finds_others(tmp_path: Path, program: Path) -> None:
+    options = ("--listen", "")
+    with (
+        SidecarProcess(tmp_path / "alice", program=program, options=options) as alice,
+        SidecarProcess(tmp_path / "bob", program=program, options=options) as bob,
+    ):
+        make_game(alice.games)
+        bob.wait_for_sources("aoe2", 1)
+
+
+def test_its_other_commands_work(tmp_path: Path, program: Path) -> None:
+    alice = SidecarProcess(tmp_path / "alice", program=program)
+    make_game(alice.games)
+    folders = ("--game-dir", alice.games, "--state-dir", alice.state)
+    assert "aoe2: hashed 1.0 MiB" in run(program, "index", *folders).stdout
+    health = ("healthcheck", "--state-dir", alice.state)
+    assert run(program, *health).returncode == 1
+    with alice:
+        assert run(program, *health).returncode == 0
+
+
+def test_killing_the_front_end_ends_all_of_it(tmp_path: Path, program: Path) -> None:
+    said = {"game_dir": str(tmp_path), "state_dir": str(tmp_path / "state"), "settings": QUIET}
+    with subprocess.Popen(
+        [sys.executable, SPAWNING_PARENT, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as front_end:
+        assert front_end.stdin is not None
+        assert front_end.stdout is not None
+        front_end.stdin.write(json.dumps(said).encode() + b"\n")
+        front_end.stdin.flush()
+        ready = json.loads(front_end.stdout.readline())
+        spawned = psutil.Process(front_end.pid).children(recursive=True)
+        assert ready["pid"] in [each.pid for each in spawned]
+        front_end.kill()
+        assert_they_end(spawned)
+    assert not (tmp_path / "state" / "runtime.json").exists()
+
+
+def test_killing_the_outer_process_ends_the_inner_one(tmp_path: Path, temporary: Path) -> None:
+    with SidecarProcess(tmp_path / "alice", program=built("one file")) as alice:
+        inner = psutil.Process(read_runtime_file(alice.state).pid)
+        assert inner.pid != alice.process.pid
+        assert list(temporary.glob("_MEI*"))
+        alice.kill()
+        assert_they_end([inner])
+        assert not (alice.state / "runtime.json").exists()
