@@ -17,7 +17,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh errors-fresh file-length \
 	quick-coverage quick-others test test-long test-quick sabotage fmt errors proto lock demo clean \
-	bench bench-peers bench-chart wheel bundle test-bundle
+	bench bench-peers bench-chart wheel bundle test-bundle image test-image
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
@@ -31,6 +31,7 @@ help:
 	@echo "make fmt         format the code; make proto: regenerate proto/python; make errors: docs/errors.md"
 	@echo "make wheel       the wheel and the source archive, into dist/"
 	@echo "make bundle      programs that need no Python, into dist/: a folder, and one file (test-bundle)"
+	@echo "make image       the container image, by docker or buildah, and a look that it serves (test-image)"
 	@echo "make fmt         format the code; make proto: regenerate proto/python"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
@@ -86,6 +87,8 @@ quick-others: $(VENV)
 # Two at a time, as most of its tests wait for processes; those of one file never meet.
 test: $(VENV)
 	$(BIN)/pytest -n 2 --dist loadfile
+# What is to be built first has a target of its own.
+	$(BIN)/pytest -m "not bundle and not image"
 
 # A long form may take many minutes, so only what hangs is cut off.
 test-long: $(VENV)
@@ -134,6 +137,13 @@ bundle: wheel $(BUNDLE_VENV)
 
 test-bundle: bundle
 	$(BIN)/pytest -m bundle
+
+image:
+	scripts/build_image.sh
+	scripts/check_image.sh
+
+test-image: $(VENV)
+	$(BIN)/pytest -m image
 
 demo: $(VENV)
 	$(BIN)/python demo/demo.py
