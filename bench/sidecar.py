@@ -16,6 +16,7 @@ from lanspread_client import LanspreadError, SyncClient
 
 PATIENCE_S = 60.0
 LOOPBACK = "127.0.0.1"
+THIS_PROGRAM = (sys.executable, "-m", "lanspread_peer")
 
 
 class Sidecar:
@@ -29,6 +30,7 @@ class Sidecar:
         bind: str = LOOPBACK,
         port: int = 0,
         run_by: Sequence[str] = (),
+        program: Sequence[str] = THIS_PROGRAM,
     ) -> None:
         """`run_by` is a command that runs the program, as `ip netns exec NAME` does."""
         self.folder = folder
@@ -39,7 +41,7 @@ class Sidecar:
         words = [word for peer in peers for word in ("--peer", peer)]
         self._command = [
             *run_by,
-            *(sys.executable, "-m", "lanspread_peer", "--log-level", "warning", "serve"),
+            *(*program, "--log-level", "warning", "serve"),
             *("--game-dir", str(self.games), "--state-dir", str(self._state)),
             *("--name", folder.name, "--bind", bind, "--port", str(port), "--no-mdns"),
             *words,

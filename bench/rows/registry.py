@@ -16,6 +16,7 @@ from bench.rows import (
     slow_source,
     small_files,
     spawn,
+    spawn_bundle,
 )
 
 Row: TypeAlias = Callable[[Options], Result]
@@ -31,4 +32,5 @@ ROWS: dict[str, Row] = {
     "loop_delay": loop_delay.measure,
     "memory": memory.measure,
     "spawn": spawn.measure,
+    "spawn_bundle": spawn_bundle.measure,
 }
