@@ -32,7 +32,6 @@ help:
 	@echo "make wheel       the wheel and the source archive, into dist/"
 	@echo "make bundle      programs that need no Python, into dist/: a folder, and one file (test-bundle)"
 	@echo "make image       the container image, by docker or buildah, and a look that it serves (test-image)"
-	@echo "make fmt         format the code; make proto: regenerate proto/python"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
@@ -84,11 +83,10 @@ quick-coverage: $(VENV)
 quick-others: $(VENV)
 	$(BIN)/pytest $(OTHER_TESTS) -m "not slow"
 
-# Two at a time, as most of its tests wait for processes; those of one file never meet.
+# Two at a time, as most of its tests wait for processes; those of one file never meet. What is to
+# be built first has a target of its own.
 test: $(VENV)
-	$(BIN)/pytest -n 2 --dist loadfile
-# What is to be built first has a target of its own.
-	$(BIN)/pytest -m "not bundle and not image"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not bundle and not image"
 
 # A long form may take many minutes, so only what hangs is cut off.
 test-long: $(VENV)
