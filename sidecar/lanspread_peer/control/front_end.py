@@ -26,7 +26,7 @@ class FrontEnd:
     def greet(cls) -> "FrontEnd":
         """Take stdin and stdout over, and read the handshake; raises HandshakeRefused.
 
-        Waits for the line, for HANDSHAKE_TIMEOUT_S at most.
+        Waits for the line, for MANAGED_LINE_TIMEOUT_S at most.
         """
         answers = _take_stdout()
         stdin = StdinReader()

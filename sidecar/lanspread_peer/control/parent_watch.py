@@ -15,8 +15,8 @@ import structlog
 
 from lanspread_peer.model.errors import HandshakeRefused
 from lanspread_peer.model.limits import (
-    HANDSHAKE_TIMEOUT_S,
     KIB,
+    MANAGED_LINE_TIMEOUT_S,
     MAX_HANDSHAKE_BYTES,
     ORPHAN_GRACE_S,
 )
@@ -42,8 +42,8 @@ class StdinReader:
 
         One that is longer than MAX_HANDSHAKE_BYTES comes cut, and is longer still.
         """
-        if not self._has_line.wait(HANDSHAKE_TIMEOUT_S):
-            raise HandshakeRefused(f"no line on stdin within {HANDSHAKE_TIMEOUT_S:.0f} s")
+        if not self._has_line.wait(MANAGED_LINE_TIMEOUT_S):
+            raise HandshakeRefused(f"no line on stdin within {MANAGED_LINE_TIMEOUT_S:.0f} s")
         line, end, _ = self._line.partition(b"\n")
         if not end and len(line) <= MAX_HANDSHAKE_BYTES:
             raise HandshakeRefused("stdin closed before a whole line")

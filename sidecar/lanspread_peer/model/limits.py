@@ -291,7 +291,7 @@ MAX_UNIX_SOCKET_PATH_BYTES = 103
 # The line that a front end writes to the sidecar it spawned: two paths, a token and some settings.
 MAX_HANDSHAKE_BYTES = 64 * KIB
 # A front end writes it at once; one that never does must not leave a process behind.
-HANDSHAKE_TIMEOUT_S = 30.0
+MANAGED_LINE_TIMEOUT_S = 30.0
 # 256 bits in base64, the densest that is usual; the longest is far below what a header may hold.
 MIN_TOKEN_CHARS = 43
 MAX_TOKEN_CHARS = 256
