@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from lanspread_peer.storage.hasher import hash_game, plan
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.moves import MakeFolder, Move, SyncFolder, carry_out
 from lanspread_peer.storage.positional_file import PositionalFile
+from lanspread_peer.storage.removal import finish_removals, remove_game
 from lanspread_peer.storage.scanner import survey
 from lanspread_peer.storage.served_file import open_served
 from lanspread_peer.storage.staging import Staging
+from lanspread_peer.storage.verify import plan_verification, verify
 from support.link_swapper import Swap, swapping
 from support.long_form import long_form
 from support.manifests import game_manifest
@@ -93,6 +96,13 @@ def _race(swaps: tuple[Swap, ...], access: Callable[[int], object], races: int =
                 done += 1
     assert swapper.count > 0
     print(f"{done} accesses and {refused} refusals during {swapper.count} swaps")
+
+
+def _until_done(access: Callable[[], object]) -> None:
+    while True:
+        with suppress(StorageError):
+            access()
+            return
 
 
 def test_nothing_is_created_outside(places: _Places) -> None:
@@ -166,6 +176,54 @@ def test_nothing_outside_is_removed(places: _Places) -> None:
         beneath.remove_tree(places.root, "aoe2/data/deep")
 
     _race(places.folders()[1:], remove)
+
+
+@pytest.mark.parametrize("name", ["aoe2", "data"])
+def test_no_game_outside_is_removed(places: _Places, tmp_path: Path, name: str) -> None:
+    # Hidden files stay, and with them the folders that are swapped.
+    make_files(places.game, {".keep": b"", "data/.keep": b""})
+    index = Index(tmp_path)
+
+    def remove(_: int) -> None:
+        for path, content in (("data/file", _OWN), ("version.ini", b"20240229")):
+            _until_done(partial(beneath.write_file, places.root, f"aoe2/{path}", content))
+        remove_game(places.game_dir, "aoe2", index, remove_installed=True)
+
+    folder, target = {
+        "aoe2": (places.root, places.outside),
+        "data": (places.game, places.outside / "data"),
+    }[name]
+    swap = Swap(folder, name, target)
+    try:
+        _race((swap,), remove, _RACES // 20)
+        with swapping(swap):
+            finish_removals(places.game_dir, index)
+    finally:
+        index.close()
+
+
+def test_no_file_outside_counts_as_one_of_the_game(places: _Places, tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    places.game_dir.make_own()
+    game, _ = index_game(places.game_dir, "aoe2", index)
+
+    def verify_anew(_: int) -> None:
+        found = verify(
+            places.game_dir,
+            game,
+            plan_verification(places.game_dir, game),
+            index,
+            on_bytes=lambda _: None,
+            is_cancelled=lambda: False,
+        )
+        assert found is not None
+        # What was a link for a moment is missing, and what is behind it is neither it nor extra.
+        assert (found.changed, found.extra) == (0, 0)
+
+    try:
+        _race(places.files(), verify_anew, _RACES // 3)
+    finally:
+        index.close()
 
 
 def test_a_served_file_is_never_another(places: _Places, tmp_path: Path) -> None:

@@ -16,12 +16,16 @@ from lanspread_peer.model.events import (
     PeerCountUpdated,
     ScanFinished,
     ScanProgressed,
+    VerifyBegan,
+    VerifyEnded,
+    VerifyProgressed,
     Warned,
 )
 from lanspread_peer.model.ids import GameId
 from lanspread_peer.model.limits import MAX_CONTROL_MESSAGE_BYTES, MAX_EVENT_RING_BYTES
+from lanspread_peer.model.verification import VerificationState
 from lanspread_peer.runtime.event_hub import Delivery, EventHub, Subscription
-from support.memory_sidecar import INSTANCE, download_status, title
+from support.memory_sidecar import INSTANCE, download_status, title, verification_status
 
 
 class TurnedClock:
@@ -151,6 +155,34 @@ async def test_nothing_is_told_of_a_download_after_its_end(hub: EventHub) -> Non
     hub.emit(DownloadProgressed(status))
     hub.emit(DownloadProgressed(finished.download))
     assert await read_all(subscription) == [DownloadBegan(status), finished]
+
+
+async def test_nothing_is_told_of_a_verification_after_its_end(
+    clock: TurnedClock, hub: EventHub
+) -> None:
+    subscription = hub.subscribe()
+    status = verification_status(1)
+    hub.emit(VerifyBegan(status))
+    for done in range(100):
+        hub.emit(VerifyProgressed(replace(status, done_bytes=done)))
+    latest = VerifyProgressed(replace(status, done_bytes=99))
+    assert await read_all(subscription) == [VerifyBegan(status), latest]
+    ended = VerifyEnded(replace(status, state=VerificationState.FINISHED))
+    hub.emit(latest)
+    hub.emit(ended)
+    hub.emit(latest)
+    clock.now += 10
+    assert await read_all(subscription) == [ended]
+
+
+def test_streams_and_events_are_counted(hub: EventHub) -> None:
+    assert (hub.stream_count, hub.latest) == (0, 0)
+    streams = [hub.subscribe() for _ in range(3)]
+    hub.emit(Warned("W", "text"))
+    hub.emit(PeerCountUpdated(1))
+    assert (hub.stream_count, hub.latest) == (3, 1)
+    del streams[0]
+    assert hub.stream_count == 2
 
 
 @pytest.mark.parametrize(

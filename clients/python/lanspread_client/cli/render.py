@@ -161,6 +161,8 @@ def show_status(status: types_pb2.Status) -> None:
             "received": size(counters.received_bytes),
             "sent": size(counters.sent_bytes),
             "bad chunks": str(counters.bad_chunks),
+            "connections": f"{counters.quic_connections} QUIC, {counters.tls_connections} TLS, "
+            f"{counters.refused_callers} callers refused",
             "requests": f"{counters.requests_served} served, {counters.requests_refused} refused",
         }
     )
