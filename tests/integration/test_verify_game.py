@@ -3,13 +3,20 @@
 import asyncio
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
-from lanspread_peer.model.events import VerifyBegan, VerifyEnded, VerifyProgressed, Warned
+from lanspread_peer.model.events import (
+    GamesUpdated,
+    VerifyBegan,
+    VerifyEnded,
+    VerifyProgressed,
+    Warned,
+)
 from lanspread_peer.model.game import LocalGame, LocalState
 from lanspread_peer.model.ids import GameId, VerificationId
 from lanspread_peer.model.limits import MAX_ACTIVE_VERIFICATIONS, MAX_KEPT_VERIFICATIONS
@@ -51,6 +58,10 @@ def local(sidecar: Sidecar, game_id: str = AOE2) -> LocalGame:
     assert shown is not None
     assert shown.local is not None
     return shown.local
+
+
+def shown_missing(event: GamesUpdated) -> int:
+    return sum(each.local.missing_files for each in event.titles if each.local)
 
 
 def start(sidecar: Sidecar, game_id: GameId = AOE2, **values: object) -> VerificationStatus:
@@ -115,11 +126,18 @@ async def test_a_rotten_file_is_no_longer_offered_and_a_download_brings_it_again
     owner._library.request_rescan()
     await until(lambda: not owner.status().indexing)
     assert local(owner).missing_files == 0, "no survey can see it"
+    events = party.events(owner)
+    told_before = len(events.of(GamesUpdated))
     found = await verify(owner)
     assert (found.changed_files, found.missing_files) == (1, 0)
     assert owner.verifications.findings(found.id) == (Finding("aoe2.eti", FindingKind.CHANGED),)
     await until(lambda: local(owner).missing_files == 1)
     assert (local(owner).content_id, local(owner).sealed) == (content_id, True)
+    # It is here all the time, and only what is offered of it changes.
+    await events.wait_for(GamesUpdated, lambda event: shown_missing(event) == 1)
+    for event in events.of(GamesUpdated)[told_before:]:
+        assert not event.removed
+        assert all(each.local for each in event.titles)
     assert (await download(owner)).state is DownloadState.FINISHED
     await until(lambda: local(owner).missing_files == 0)
     assert (party.game("downloader") / "aoe2.eti").read_bytes() == GAME["aoe2.eti"]
@@ -261,6 +279,37 @@ async def test_the_end_of_the_sidecar_waits_for_no_reading(party: Party, held: N
     await until(lambda: status_of(sidecar, running.id).done_bytes > 0)
     async with asyncio.timeout(20):
         await party.end(sidecar)
+
+
+async def test_a_second_command_may_ask_to_reseal_what_the_first_one_reads(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, owner = await downloaded(party)
+    content_id = local(owner).content_id
+    make_files(party.game("downloader"), {"mod.pak": b"mod"})
+    go_on = threading.Event()
+    monkeypatch.setattr(BackgroundPace, "rest_if_due", lambda _: go_on.wait(30))
+    first = start(owner)
+    await until(lambda: status_of(owner, first.id).done_bytes > 0)
+    assert start(owner, reseal=True).id == first.id
+    go_on.set()
+    await ended(owner, first.id)
+    await until(lambda: local(owner).content_id not in (None, content_id))
+
+
+async def test_what_nobody_foresaw_ends_it_too(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sidecar = await party.start("alice", {AOE2: GAME, DOOM: GAME})
+
+    def break_down(_pace: BackgroundPace) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BackgroundPace, "rest_if_due", break_down)
+        found = await verify(sidecar)
+    assert (found.state, found.error_code) == (VerificationState.FAILED, "INTERNAL")
+    assert (await verify(sidecar, DOOM)).state is VerificationState.FINISHED
 
 
 async def test_a_game_that_goes_while_it_waits_fails(party: Party, held: None) -> None:

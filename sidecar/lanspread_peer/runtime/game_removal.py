@@ -48,7 +48,7 @@ class GameRemoval:
             )
             if removed is None:
                 raise GameNotFound(f"{game_id!r} is not in the game folder", game_id=game_id)
-            self._library.look_again(key)
+            self._library.removed(key)
             self._emit(GameRemoved(game_id, removed.bytes, removed.left_files))
         return removed
 

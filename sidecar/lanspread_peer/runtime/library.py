@@ -56,6 +56,8 @@ class Library:
         # Of these, what is surely right is offered, and the rest has still to be hashed.
         self._offered_in_part: set[GameKey] = set()
         self._wanted: set[GameKey] = set()
+        # What an earlier survey found of these counts for nothing.
+        self._doubted: set[GameKey] = set()
         self._hashing = HashProgress()
         self._plans: dict[GameKey, HashPlan] = {}
         self._unhashable: set[GameKey] = set()
@@ -73,6 +75,7 @@ class Library:
         for state in (self._found, self._local, self._indexed, self._by_content):
             state.clear()
         self._wanted.clear()
+        self._doubted.clear()
         self._offered_in_part.clear()
         self._plans = {}
         self._told_digest = ""
@@ -97,6 +100,17 @@ class Library:
 
     def look_again(self, key: GameKey) -> None:
         """Offer a game no more until it is looked at afresh, as its files are not as they were."""
+        found = self._found.get(key)
+        if found is None:
+            return
+        self._withdraw(key)
+        self._local[key] = _not_offered(found)
+        self._doubted.add(key)
+        self._publish([key])
+        self.request_rescan()
+
+    def removed(self, key: GameKey) -> None:
+        """The files of a game were deleted."""
         self._found.pop(key, None)
         self._withdraw(key)
         self._publish([key])
@@ -175,15 +189,18 @@ class Library:
 
     async def _survey(self) -> None:
         by_key: dict[GameKey, FoundGame] = {}
-        for game in await self._look():
+        doubted = frozenset(self._doubted)
+        for game in await self._look(doubted):
             # Of two folders that are one game, the one that is shared comes first.
             by_key.setdefault(game.key, game)
-        self._take(by_key)
+        self._doubted -= doubted
+        self._take(by_key, doubted)
 
-    async def _look(self) -> list[FoundGame]:
+    async def _look(self, doubted: frozenset[GameKey]) -> list[FoundGame]:
         """What lies in the folder; nothing while the folder is gone, as when a disk was pulled."""
+        known = {key: game for key, game in self._found.items() if key not in doubted}
         try:
-            found = await asyncio.to_thread(survey, self.game_dir, self._found)
+            found = await asyncio.to_thread(survey, self.game_dir, known)
         except errors.StorageError as error:
             if self._is_in_sight:
                 self._warn(error)
@@ -201,9 +218,9 @@ class Library:
         except errors.StorageError as error:
             self._warn(error)
 
-    def _take(self, found: dict[GameKey, FoundGame]) -> None:
+    def _take(self, found: dict[GameKey, FoundGame], doubted: frozenset[GameKey]) -> None:
         keys = self._found.keys() | found.keys()
-        changed = {key for key in keys if self._found.get(key) != found.get(key)}
+        changed = {key for key in keys if self._found.get(key) != found.get(key)} | doubted
         self._found = found
         for key in changed:
             before = self._indexed.get(key)

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lanspread_peer.model.errors import GameDirGone, Stale, UnsafeGame
+from lanspread_peer.model.errors import AccessDenied, GameDirGone, Stale, UnsafeGame
 from lanspread_peer.model.limits import MAX_FINDINGS_PER_KIND
 from lanspread_peer.model.verification import Finding, FindingKind
+from lanspread_peer.storage import beneath
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.seal import break_seal
 from lanspread_peer.storage.verify import Verified, plan_verification, verify
@@ -26,7 +28,7 @@ def put_there(player: Player, files: Mapping[str, bytes] = OLD) -> IndexedGame:
     return player.rescan()[0]
 
 
-def verified(player: Player, game: IndexedGame) -> Verified:
+def verified(player: Player, game: IndexedGame, *, all_is_read: bool = True) -> Verified:
     read: list[int] = []
     plan = plan_verification(player.game_dir, game)
     found = verify(
@@ -38,7 +40,7 @@ def verified(player: Player, game: IndexedGame) -> Verified:
         is_cancelled=lambda: False,
     )
     assert found is not None
-    assert sum(read) == plan.bytes
+    assert (sum(read) == plan.bytes) is all_is_read
     return found
 
 
@@ -133,6 +135,26 @@ def test_a_new_and_a_lost_file_of_a_game_that_was_put_there_are_told(player: Pla
         Finding("other.pak", FindingKind.EXTRA),
         Finding("same.pak", FindingKind.MISSING),
     )
+
+
+def test_a_file_that_is_denied_is_changed_in_a_sealed_game_and_else_ends_it(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_any = beneath.open_file
+
+    def open_others(root: Path, path: str, **how: Any) -> int:
+        if path == "aoe2/same.pak":
+            raise AccessDenied("denied", errno="EACCES")
+        return open_any(root, path, **how)
+
+    game = downloaded(player)
+    with monkeypatch.context() as patch:
+        patch.setattr(beneath, "open_file", open_others)
+        found = verified(player, game, all_is_read=False)
+        assert found.findings == (Finding("same.pak", FindingKind.CHANGED),)
+        break_seal(player.game_dir, "aoe2")
+        with pytest.raises(AccessDenied):
+            verified(player, player.rescan()[0])
 
 
 def test_a_cancelled_one_finds_nothing_and_keeps_what_it_read(player: Player) -> None:
