@@ -22,6 +22,7 @@ import click
 from lanspread_peer import __version__
 from lanspread_peer.control.certs_command import certs
 from lanspread_peer.control.command_config import config_group
+from lanspread_peer.control.command_doctor import doctor_command
 from lanspread_peer.control.command_healthcheck import healthcheck_command
 from lanspread_peer.control.command_index import index_command
 from lanspread_peer.control.command_serve import serve_command
@@ -43,6 +44,7 @@ main.add_command(serve_command)
 main.add_command(index_command)
 main.add_command(healthcheck_command)
 main.add_command(config_group)
+main.add_command(doctor_command)
 main.add_command(certs)
 
 

@@ -13,6 +13,7 @@ from lanspread_peer.control.config_keys import KEY_BY_NAME
 from lanspread_peer.control.config_options import config_options, fail, load_config
 from lanspread_peer.control.config_sources import Config, Found
 from lanspread_peer.model import errors
+from lanspread_peer.model.plain_text import plain
 
 
 @click.group("config")
@@ -44,7 +45,7 @@ def _document(loaded: Config) -> str:
 
 def _table(loaded: Config) -> str:
     rows = [
-        (name, _shown(name, found), _plain(found.source)) for name, found in loaded.found.items()
+        (name, _shown(name, found), plain(found.source)) for name, found in loaded.found.items()
     ]
     wide, middle = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{name:{wide}}  {value:{middle}}  {source}" for name, value, source in rows)
@@ -53,9 +54,4 @@ def _table(loaded: Config) -> str:
 def _shown(name: str, found: Found) -> str:
     if found.value is None:
         return f"({KEY_BY_NAME[name].default_text})"
-    return _plain(json.dumps(found.value, ensure_ascii=False))
-
-
-def _plain(text: str) -> str:
-    # What stands in the environment must not command the terminal.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain(json.dumps(found.value, ensure_ascii=False))

@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
+from lanspread_peer.model.plain_text import plain
+
 _TRACEBACK = "exception"
 
 
@@ -45,7 +47,7 @@ def _as_text(render: Processor) -> LineMaker:
 def _escaped(render: Processor, traceback: str = _TRACEBACK) -> LineMaker:
     def make(logger: Any, method: str, event: EventDict) -> str:
         shown = {
-            traceback if key == _TRACEBACK else _plain(key): _shown(value)
+            traceback if key == _TRACEBACK else plain(key): _shown(value)
             for key, value in event.items()
         }
         return str(render(logger, method, shown))
@@ -56,10 +58,4 @@ def _escaped(render: Processor, traceback: str = _TRACEBACK) -> LineMaker:
 def _shown(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain(str(value))

@@ -78,14 +78,18 @@ class GameDir:
 
         Raises GameDirGone or another StorageError when the disk does not say.
         """
-        with disk_errors("ask for the free space"):
-            usage = _usage_of(self.root)
-        share = usage.total * FREE_SPACE_RESERVE_PERCENT // 100
-        free = max(0, usage.free - min(FREE_SPACE_RESERVE_BYTES, share))
+        free = self.free_bytes()
         if needed > free:
             raise DiskFull(
                 f"{needed} bytes are needed, {free} are free", needed=str(needed), free=str(free)
             )
+
+    def free_bytes(self) -> int:
+        """What downloads may take, without the reserve; raises GameDirGone or StorageError."""
+        with disk_errors("ask for the free space"):
+            usage = _usage_of(self.root)
+        share = usage.total * FREE_SPACE_RESERVE_PERCENT // 100
+        return max(0, usage.free - min(FREE_SPACE_RESERVE_BYTES, share))
 
     def folder_of(self, game_id: GameId) -> str | None:
         """The name on disk of the game's folder, or None.
@@ -118,11 +122,16 @@ def _usage_of(root: Path) -> "shutil._ntuple_diskusage":
         raise
 
 
-def _has_stable_inodes(root: Path) -> bool:
+def file_system_of(root: Path) -> str:
+    """The kind of file system that the folder is on, in lower case; empty when nobody knows."""
     try:
         partitions = psutil.disk_partitions(all=True)
     except (OSError, psutil.Error):
-        return True
+        return ""
     around = [disk for disk in partitions if root.is_relative_to(disk.mountpoint)]
-    kind = max(around, key=lambda disk: len(disk.mountpoint)).fstype if around else ""
-    return kind.lower() not in _UNSTABLE_INODES and not kind.lower().startswith("fuse")
+    return max(around, key=lambda disk: len(disk.mountpoint)).fstype.lower() if around else ""
+
+
+def _has_stable_inodes(root: Path) -> bool:
+    kind = file_system_of(root)
+    return kind not in _UNSTABLE_INODES and not kind.startswith("fuse")

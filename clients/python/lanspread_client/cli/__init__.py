@@ -17,6 +17,7 @@ import psutil
 
 from lanspread.peer.v1 import types_pb2
 from lanspread_client.cli import documents, render
+from lanspread_client.cli.doctor import doctor
 from lanspread_client.cli.event_lines import event_line
 from lanspread_client.cli.follow import get as follow_get
 from lanspread_client.cli.local_games import remove, verify
@@ -310,6 +311,7 @@ def shutdown(state_dir: Path | None, *, as_json: bool) -> None:
         click.echo("The sidecar has ended.")
 
 
+main.add_command(doctor)
 main.add_command(settings)
 main.add_command(verify)
 main.add_command(remove)
