@@ -66,6 +66,23 @@ async def test_what_is_given_at_the_start_wins_until_it_is_changed(party: Party)
     assert sidecar.settings().name == "told"
 
 
+async def test_what_is_configured_for_the_machine_is_behind_what_was_told(party: Party) -> None:
+    settings = replace(
+        party.settings("sidecar"),
+        given=ChosenSettings(),
+        fallback=ChosenSettings(name="machine", upload_slots=3),
+    )
+    sidecar = await party.start_with(settings)
+    assert (sidecar.settings().name, sidecar.settings().upload_slots) == ("machine", 3)
+    await change_settings(sidecar, name="told")
+    await party.end(sidecar)
+    sidecar = await party.start_with(settings)
+    assert (sidecar.settings().name, sidecar.settings().upload_slots) == ("told", 3)
+    # What is taken back is what it was before anybody told anything.
+    await change_settings(sidecar, name=None)
+    assert sidecar.settings().name == "machine"
+
+
 async def test_a_new_name_is_heard_by_who_connects_from_then_on(party: Party) -> None:
     sidecar = await party.start("sidecar")
     await change_settings(sidecar, name="Anna")

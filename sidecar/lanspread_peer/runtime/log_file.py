@@ -43,18 +43,9 @@ class LogFile:
 
 class _Rotating(RotatingFileHandler):
     def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """The line is lost; the next one opens the file anew, as a broken stream stays broken."""
-        self._drop_stream()
+        """The line is lost; the next one tries the file again."""
 
     def close(self) -> None:
-        # What a full disk did not take stays in the stream's buffer, and would be an error again.
+        # What a full disk did not take is in the stream's buffer still, and would be tried again.
         with suppress(OSError):
-            self.flush()
-        self._drop_stream()
-        super().close()
-
-    def _drop_stream(self) -> None:
-        stream, self.stream = self.stream, None
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
+            super().close()

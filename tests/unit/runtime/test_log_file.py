@@ -1,7 +1,7 @@
 """The log file is of bounded size, and a disk that refuses is no trouble but for its lines."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.limits import KIB, MAX_LOG_FILE_BYTES, MAX_OLD_LOG_FILES
 from lanspread_peer.runtime import log_file
 from lanspread_peer.runtime.log_file import LogFile
+from support.mounts import needs_mounts, small_disk
 
 SMALL = 4 * KIB
 
@@ -98,3 +99,25 @@ def test_a_log_goes_on_after_its_folder_was_away(
     away.rename(folder)
     log.write(b"back\n")
     assert (folder / "log").read_text().endswith("back\n")
+
+
+@needs_mounts
+def test_a_log_goes_on_once_a_full_disk_has_room_again(
+    tmp_path: Path, open_log: Callable[[Path], LogFile]
+) -> None:
+    with small_disk(tmp_path / "logs", 1) as disk:
+        log = open_log(disk / "log")
+        log.write(b"first\n")
+        with suppress(OSError), (disk / "large").open("wb", buffering=0) as large:
+            while True:
+                large.write(bytes(KIB))
+        # More than what the file's last block still holds.
+        for line in numbered(1000):
+            log.write(f"{line}\n".encode())
+        (disk / "large").unlink()
+        log.write(b"back\n")
+        log.close()
+        text = (disk / "log").read_text()
+    assert text.startswith("first\n")
+    assert text.endswith("back\n")
+    assert "line 000999" not in text
