@@ -7,6 +7,7 @@ moves a guard takes its sabotage along. `tests` are those that promise to notice
 from sabotage_entry import PACKAGE, UNIT, Sabotage
 from sabotages_of_games import SABOTAGES_OF_GAMES
 from sabotages_of_operation import SABOTAGES_OF_OPERATION
+from sabotages_of_parties import SABOTAGES_OF_PARTIES
 from sabotages_of_rates import SABOTAGES_OF_RATES
 from sabotages_of_swarms import SABOTAGES_OF_SWARMS
 from sabotages_of_tls import SABOTAGES_OF_TLS
@@ -389,6 +390,7 @@ SABOTAGES = (
     ),
     *SABOTAGES_OF_GAMES,
     *SABOTAGES_OF_OPERATION,
+    *SABOTAGES_OF_PARTIES,
     *SABOTAGES_OF_RATES,
     *SABOTAGES_OF_SWARMS,
     *SABOTAGES_OF_TLS,

@@ -66,6 +66,7 @@ from lanspread_peer.wire.messages import ANSWERS, REQUESTS, Game, Games
 from support.chunk_texts import AVAILABILITIES, WANTED, read_availability, read_wanted
 from support.manifests import game_manifest
 from support.messages import smallest_of
+from support.party_decoders import PAPERS
 from support.setting_texts import CONFIGS, TEXTS, config_reader, read_texts
 from support.stagings import staged_for
 from support.values import instance_id, peer_id
@@ -106,6 +107,7 @@ def decoders(folder: Path) -> list[Decoder]:
             (MalformedMessage, UnknownMessage, InvalidField),
             bomb_bytes=MAX_ANSWER_BYTES // 4,
         ),
+        *(Decoder(*paper) for paper in PAPERS),
         Decoder("frames", _frames, _FRAMES, (MalformedMessage, UnknownMessage)),
         Decoder("availability", read_availability, AVAILABILITIES, (MalformedMessage,)),
         Decoder("wanted", read_wanted, WANTED, (MalformedMessage,)),

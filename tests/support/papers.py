@@ -176,3 +176,12 @@ def self_signed_authority(
 def der_of(certificate: x509.Certificate) -> bytes:
     """Its bytes."""
     return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as an organiser keeps it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
