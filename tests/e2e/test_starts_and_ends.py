@@ -75,6 +75,7 @@ def test_a_taken_control_port_is_exit_4(tmp_path: Path) -> None:
         ("--port", "70000"),
         ("--listen", "0.0.0.0:5000"),
         ("--name", ""),
+        ("--party", "/nonexistent"),
         ("--config", "/nonexistent.toml"),
         ("--no-such-flag",),
     ],

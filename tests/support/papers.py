@@ -134,7 +134,6 @@ def handmade(
             ),
             False,
         ),
-        *extra,
     ]
     builder = (
         x509.CertificateBuilder()
@@ -145,9 +144,9 @@ def handmade(
         .not_valid_before(now - DAY)
         .not_valid_after(now + DAY)
     )
-    for extension, is_critical in extensions:
-        if not isinstance(extension, without):
-            builder = builder.add_extension(extension, is_critical)
+    kept = [each for each in extensions if not isinstance(each[0], without)]
+    for extension, is_critical in (*kept, *extra):
+        builder = builder.add_extension(extension, is_critical)
     return builder.sign(signed_by or issuer.key, hashes.SHA256())
 
 

@@ -68,15 +68,18 @@ class PartyWatch:
         members: Callable[[], Iterable[PeerId]],
         send_away: Callable[[PeerId, NotAMember], Awaitable[None]],
         renew: Callable[[], Awaitable[None]],
+        dial_again: Callable[[], None],
         emit: Callable[[Event], None],
     ) -> None:
-        """`members` are those that are connected now; `renew` shows our certificate to them."""
+        """`members` are those that are connected now; `renew` shows our certificate to them, and
+        `dial_again` tries those that are not."""
         self._folder = papers.folder
         self._used = self._seen = papers.files
         self._credentials = credentials
         self._members = members
         self._send_away = send_away
         self._renew = renew
+        self._dial_again = dial_again
         self._emit = emit
         self._told: Warned | None = None
         self._told_of_files: Warned | None = None
@@ -120,6 +123,7 @@ class PartyWatch:
                 await asyncio.to_thread(self._credentials.adopt, party)
                 self._used = found
                 _log.info("new party files", folder=str(self._folder))
+                self._dial_again()
         except (StorageError, InvalidCertificate) as error:
             self._tell_of_files(f"the party's files are left as they were: {error.message}")
         except OSError as error:

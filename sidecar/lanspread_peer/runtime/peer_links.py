@@ -137,6 +137,12 @@ class PeerLinks:
             raise errors.Refused("too many peers are known here")
         await self._take(link, proven)
 
+    def dial_again(self) -> None:
+        """What kept peers apart may be over: dial at once all that are not connected."""
+        for link in self._links.values():
+            link.policy.sighted()
+            link.woken.set()
+
     async def wait_lost(self, peer_id: PeerId) -> None:
         """Waits until a linked peer is lost; returns at once when it is not linked."""
         link = self._links.get(peer_id)

@@ -345,6 +345,7 @@ class Sidecar:
             members=lambda: self._bulk.served | self._neighbourhood.links.live.keys(),
             send_away=send_away,
             renew=self._neighbourhood.renew,
+            dial_again=self._neighbourhood.links.dial_again,
             emit=self.events.emit,
         )
         tasks = TaskSet()

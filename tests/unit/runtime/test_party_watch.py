@@ -38,6 +38,7 @@ class Watched:
             members=lambda: self.connected,
             send_away=self.send_away,
             renew=self.nothing,
+            dial_again=lambda: None,
             emit=self.events.append,
         )
 

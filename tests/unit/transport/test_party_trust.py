@@ -48,6 +48,17 @@ def test_each_of_several_authorities_counts() -> None:
     both.check(OTHER.member(KEY), utc_now())
 
 
+SIGNS_BOTH = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 SAN = x509.SubjectAlternativeName
 STRANGERS = {
     "of nobody": make_certificate(KEY),
@@ -55,6 +66,15 @@ STRANGERS = {
     "of another party, in this one's name": handmade(AUTHORITY, KEY, signed_by=OTHER.key),
     "the authority itself": AUTHORITY.certificate,
     "an authority in between": handmade(AUTHORITY, KEY, is_authority=True),
+    "with the constraints of an authority": handmade(
+        AUTHORITY,
+        KEY,
+        without=(x509.BasicConstraints,),
+        extra=((x509.BasicConstraints(ca=True, path_length=0), True),),
+    ),
+    "with the uses of an authority": handmade(
+        AUTHORITY, KEY, without=(x509.KeyUsage,), extra=((SIGNS_BOTH, True),)
+    ),
     "made by a member": handmade(Authority(KEY, GOOD), make_key()),
     "without purposes": handmade(AUTHORITY, KEY, without=(x509.ExtendedKeyUsage,)),
     "for one end only": handmade(AUTHORITY, KEY, purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,)),
