@@ -29,7 +29,7 @@ from lanspread_peer.transport.party_certificates import (
     p256_key_of,
     read_certificates,
 )
-from lanspread_peer.transport.party_trust import PartyTrust, ends_at
+from lanspread_peer.transport.party_trust import PartyTrust, check_dates, ends_at
 from lanspread_peer.transport.tls_context import server_context
 
 Clock = Callable[[], datetime]
@@ -74,6 +74,18 @@ def _naming(what: str) -> Iterator[None]:
         raise InvalidCertificate(f"{what}: {error.message}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """The best certificate that a peer showed, and the trust that it was verified by."""
+
+    certificate: x509.Certificate
+    trust: PartyTrust
+
+    @property
+    def end(self) -> datetime:
+        return ends_at(self.certificate)
+
+
 class Credentials:
     """Those of one sidecar; `party` None is open mode."""
 
@@ -89,8 +101,8 @@ class Credentials:
         self._self_signed = make_certificate(key)
         self.peer_id = peer_id_of_certificate(self._self_signed)
         self._context: ssl.SSLContext | None = None
-        # The certificate that each peer showed; those that were looked at last come last.
-        self._admitted: dict[PeerId, x509.Certificate] = {}
+        # Those that were looked at last come last.
+        self._admitted: dict[PeerId, _Admitted] = {}
 
     @property
     def is_members_only(self) -> bool:
@@ -149,13 +161,17 @@ class Credentials:
         """
         if self._party is None:
             return
-        peer_id = peer_id_of_certificate(certificate)
-        if (fault := self._fault_of(certificate)) is not None:
-            fault.metadata["peer_id"] = peer_id
-            raise fault
-        shown = self._admitted.pop(peer_id, certificate)
-        is_better = ends_at(certificate) >= ends_at(shown) or self._fault_of(shown) is not None
-        self._admitted[peer_id] = certificate if is_better else shown
+        trust, peer_id = self._party.trust, peer_id_of_certificate(certificate)
+        try:
+            trust.check(certificate, self.now())
+        except NotAMember as error:
+            error.metadata["peer_id"] = peer_id
+            raise
+        best = _Admitted(certificate, trust)
+        shown = self._admitted.pop(peer_id, None)
+        if shown is not None and shown.end > best.end and self._fault_of(shown, trust) is None:
+            best = shown
+        self._admitted[peer_id] = best
         while len(self._admitted) > MAX_KNOWN_PEERS:
             del self._admitted[next(iter(self._admitted))]
 
@@ -166,23 +182,27 @@ class Credentials:
         """
         if self._party is None:
             return None
-        certificate = self._admitted.pop(peer_id, None)
-        if certificate is None:
+        # Taken once, as a thread may swap it meanwhile.
+        trust, admitted = self._party.trust, self._admitted.pop(peer_id, None)
+        if admitted is None:
             return NotAMember("it showed no certificate")
-        if (fault := self._fault_of(certificate)) is None:
-            self._admitted[peer_id] = certificate
+        if (fault := self._fault_of(admitted, trust)) is None:
+            self._admitted[peer_id] = _Admitted(admitted.certificate, trust)
         return fault
 
     def next_end(self) -> datetime | None:
         """When the first certificate of those that were let in expires from now on."""
         now = self.now()
-        ends = map(ends_at, self._admitted.values())
+        ends = (admitted.end for admitted in self._admitted.values())
         return min((end for end in ends if end >= now), default=None)
 
-    def _fault_of(self, certificate: x509.Certificate) -> NotAMember | None:
-        assert self._party is not None
+    def _fault_of(self, admitted: _Admitted, trust: PartyTrust) -> NotAMember | None:
         try:
-            self._party.trust.check(certificate, self.now())
+            # What a signature is worth changes only with whom the party trusts.
+            if admitted.trust is trust:
+                check_dates(admitted.certificate, self.now())
+            else:
+                trust.check(admitted.certificate, self.now())
         except NotAMember as error:
             return error
         return None

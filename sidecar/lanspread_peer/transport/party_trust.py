@@ -63,10 +63,16 @@ class PartyTrust:
             x509.DuplicateExtension,
         ) as error:
             raise NotAMember(f"no certificate of this party: {str(error)[:200]!a}") from error
-        if now - end > _SKEW:
-            raise CertificateExpired(f"the certificate was valid until {end:%Y-%m-%d %H:%M:%S} UTC")
-        if begin - now > _SKEW:
-            raise CertificateNotYetValid(f"it is valid from {begin:%Y-%m-%d %H:%M:%S} UTC on")
+        check_dates(certificate, now)
+
+
+def check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    """Raises CertificateExpired or CertificateNotYetValid."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now - end > _SKEW:
+        raise CertificateExpired(f"the certificate was valid until {end:%Y-%m-%d %H:%M:%S} UTC")
+    if begin - now > _SKEW:
+        raise CertificateNotYetValid(f"it is valid from {begin:%Y-%m-%d %H:%M:%S} UTC on")
 
 
 def ends_at(certificate: x509.Certificate) -> datetime:
