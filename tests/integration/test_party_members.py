@@ -16,6 +16,7 @@ from lanspread_peer.model.errors import InvalidCertificate
 from lanspread_peer.model.events import PeerConnected, PeerLost
 from lanspread_peer.model.ids import InstanceId
 from lanspread_peer.model.limits import MAX_PARTY_FILE_BYTES
+from lanspread_peer.runtime import renewals
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
 from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.sidecar import Sidecar
@@ -226,6 +227,24 @@ async def test_an_authority_is_replaced_with_an_overlap_and_nobody_is_dropped(
     late = await party.hostile(credentials=new.pretender(old.member(key), key))
     answer = decode_answer_of(await late.say_hello(await late.connect(address_of(server))))
     assert answer.reason == "NOT_A_MEMBER"
+
+
+async def test_who_does_not_know_the_new_authority_yet_is_shown_it_again(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewals, "_TRY_AGAIN_S", 0.0)
+    members, server, downloader = await pair(party, client_end=5 * DAY)
+    old, new = members.authority, Authority.make()
+    before = connections_of(server), connections_of(downloader)
+    members.enrol("downloader", authority=new, trusted=[new, old])
+    await taken_up(downloader)
+    assert (connections_of(server), connections_of(downloader)) == before, "refused, and kept"
+    members.enrol("server", authority=old, trusted=[new, old])
+    await taken_up(server)
+    await downloader._neighbourhood.renew()
+    turn_clock(server, 6 * DAY)
+    await watch_of(server).look()
+    assert (connections_of(server), connections_of(downloader)) == before
 
 
 def decode_answer_of(answer: messages.Message) -> messages.Refused:
