@@ -17,6 +17,8 @@ use crate::runtime_file;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// For calls that ask other peers, or work through the game folder, before they answer.
 pub(crate) const SLOW_DEADLINE: Duration = Duration::from_secs(30);
+/// Removing a game of many small files from a slow disk.
+pub(crate) const REMOVE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Whether a sidecar that does not answer is worth waiting for.
 pub(crate) type IsRunning = Arc<dyn Fn() -> bool + Send + Sync>;

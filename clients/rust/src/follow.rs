@@ -101,3 +101,55 @@ fn download_in(event: Event) -> Option<Download> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::{DownloadGameFilesFinished, SnapshotComplete, SnapshotItem};
+
+    fn message(event: Event) -> WatchEventsResponse {
+        WatchEventsResponse {
+            event: Some(event),
+            ..Default::default()
+        }
+    }
+
+    fn download(id: &str) -> Download {
+        Download {
+            id: id.to_owned(),
+            ..Default::default()
+        }
+    }
+
+    fn item(id: &str) -> WatchEventsResponse {
+        message(Event::SnapshotItem(SnapshotItem {
+            item: Some(Item::Download(download(id))),
+        }))
+    }
+
+    fn complete() -> WatchEventsResponse {
+        message(Event::SnapshotComplete(SnapshotComplete::default()))
+    }
+
+    #[test]
+    fn only_the_download_is_picked() {
+        let mut follower = Follower::new("a");
+        assert_eq!(follower.pick(item("b")), Ok(None));
+        assert_eq!(follower.pick(item("a")), Ok(Some(download("a"))));
+        assert_eq!(follower.pick(complete()), Ok(None));
+        let end = DownloadGameFilesFinished {
+            download: Some(download("a")),
+        };
+        let end = message(Event::DownloadGameFilesFinished(end));
+        assert_eq!(follower.pick(end), Ok(Some(download("a"))));
+    }
+
+    #[test]
+    fn a_snapshot_without_it_means_that_there_is_none() {
+        let mut follower = Follower::new("a");
+        assert_eq!(follower.pick(item("b")), Ok(None));
+        let error = follower.pick(complete()).unwrap_err();
+        assert_eq!(error.reason, reason::DOWNLOAD_NOT_FOUND);
+        assert_eq!(error.metadata["download_id"], "a");
+    }
+}

@@ -1,11 +1,11 @@
 //! Downloads: one that finishes, one that is cancelled.
 
+use lanspread_client::TryStreamExt as _;
 use lanspread_client::v1::watch_events_response::Event;
-use lanspread_client::v1::{Download, DownloadState, Settings};
-use lanspread_client::{Client, TryStreamExt as _};
+use lanspread_client::v1::{Download, DownloadState, Settings, WatchEventsResponse};
 
-use crate::following::{Events, final_in, next, no_other_final, snapshot_end};
-use crate::given::{Failure, Given, Outcome, end, expect, expect_equal, seeded_game};
+use crate::following::{EventRecord, download_in};
+use crate::given::{Given, Outcome, end, expect, expect_equal, seeded_game};
 
 /// The least that a sidecar takes, so that the download lasts.
 const SLOW_BYTES_PER_SECOND: i64 = 512 * 1024;
@@ -40,50 +40,25 @@ pub async fn cancel(given: &Given) -> Outcome {
     };
     client.update_settings(slow, &[]).await?;
     let request = seeded_game(client).await?;
-    let game_dir = given.game_dir.join(&request.game_id);
+    let game = given.game_dir.join(&request.game_id);
+    let mut record = EventRecord::default();
     let mut events = client.events("");
-    snapshot_end(&mut events).await?;
+    record.snapshot_end(&mut events).await?;
     let started = client.download_game_files(request).await?;
-    until_begun(&mut events, &started.id).await?;
-    let answer = client.cancel_download(&started.id).await?;
-    expect_cancelled("the answer", &answer)?;
-    expect_cancelled("the event", &until_final(&mut events, &started.id).await?)?;
-    no_other_final(client, &mut events, &started.id).await?;
-    expect_cancelled("later", &client.get_download(&started.id).await?)?;
-    expect(!game_dir.exists(), "something of the game is left")?;
-    expect_no_game(client, &started.game_id).await?;
+    while done_bytes(record.take(&mut events).await?) == 0 {}
+    let cancelled = client.cancel_download(&started.id).await?;
+    expect_equal("state", cancelled.state(), DownloadState::Cancelled)?;
+    expect_equal("error", cancelled.error, None)?;
+    record.up_to_the_end(client, &mut events).await?;
+    let is_cancelled = |event: &Event| matches!(event, Event::DownloadGameFilesCancelled(_));
+    record.expect_one_final("expected one to be cancelled", is_cancelled)?;
+    expect(!game.exists(), "something of the game is left")?;
     end(sidecar).await
 }
 
-async fn until_begun(events: &mut Events, download_id: &str) -> Outcome {
-    loop {
-        let Some(Event::DownloadGameFilesBegin(begin)) = next(events).await?.event else {
-            continue;
-        };
-        if begin.download.is_some_and(|found| found.id == download_id) {
-            return Ok(());
-        }
-    }
-}
-
-async fn until_final(events: &mut Events, download_id: &str) -> Result<Download, Failure> {
-    loop {
-        let found = next(events).await?.event.and_then(final_in);
-        if let Some(found) = found.filter(|found| found.id == download_id) {
-            return Ok(found);
-        }
-    }
-}
-
-fn expect_cancelled(what: &str, download: &Download) -> Outcome {
-    expect_equal(what, download.state(), DownloadState::Cancelled)?;
-    expect_equal(what, &download.error, &None)
-}
-
-async fn expect_no_game(client: &Client, game_id: &str) -> Outcome {
-    let games: Vec<_> = client.list_games(0).try_collect().await?;
-    let of_game = games.into_iter().find(|game| game.id == game_id);
-    let local = of_game.and_then(|game| game.local);
-    let content_id = local.map(|local| local.content_id).unwrap_or_default();
-    expect_equal("local content", content_id.as_str(), "")
+fn done_bytes(message: WatchEventsResponse) -> u64 {
+    let event = message.event.as_ref();
+    event
+        .and_then(download_in)
+        .map_or(0, |found| found.done_bytes)
 }

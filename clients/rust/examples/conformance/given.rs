@@ -5,12 +5,10 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use lanspread_client::serde_json::{self, Map, Value};
-use lanspread_client::v1::snapshot_item::Item;
-use lanspread_client::v1::watch_events_response::Event;
-use lanspread_client::v1::{DownloadGameFilesRequest, Game, SnapshotItem, Status};
+use lanspread_client::v1::{DownloadGameFilesRequest, Game, Status};
 use lanspread_client::{Client, Error, Options, Sidecar};
 
-use crate::following::next;
+use crate::following::{games_in, next};
 
 pub type Failure = Box<dyn std::error::Error>;
 pub type Outcome = Result<(), Failure>;
@@ -63,19 +61,9 @@ pub async fn seeded_game(client: &Client) -> Result<DownloadGameFilesRequest, Fa
 /// A peer that is connected tells its games a moment later.
 async fn until_offered(client: &Client, game_id: &str) -> Outcome {
     let mut events = client.events("");
-    loop {
-        let games = match next(&mut events).await?.event {
-            Some(Event::SnapshotItem(SnapshotItem {
-                item: Some(Item::Game(game)),
-            })) => vec![game],
-            Some(Event::GamesUpdated(update)) => update.games,
-            _ => continue,
-        };
-        let is_offered = |game: &Game| game.id == game_id && game.peer_count > 0;
-        if games.iter().any(is_offered) {
-            return Ok(());
-        }
-    }
+    let is_offered = |game: &Game| game.id == game_id && game.peer_count > 0;
+    while !games_in(next(&mut events).await?).iter().any(is_offered) {}
+    Ok(())
 }
 
 /// Ends the sidecar, which must do so in order.

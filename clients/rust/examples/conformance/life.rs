@@ -7,7 +7,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::following::snapshot_end;
+use crate::following::EventRecord;
 use crate::given::{Given, Outcome, end, expect_equal, expect_reason, same_launch};
 
 pub async fn spawn(given: &Given) -> Outcome {
@@ -25,7 +25,7 @@ pub async fn spawn(given: &Given) -> Outcome {
 pub async fn shutdown(given: &Given) -> Outcome {
     let sidecar = given.spawn().await?;
     let mut events = sidecar.client().events("");
-    snapshot_end(&mut events).await?;
+    EventRecord::default().snapshot_end(&mut events).await?;
     sidecar.client().shutdown().await?;
     // An error here would be a stream that did not end cleanly.
     while events.try_next().await?.is_some() {}

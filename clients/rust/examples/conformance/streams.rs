@@ -3,88 +3,103 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 use lanspread_client::v1::watch_events_response::Event;
-use lanspread_client::v1::{WatchEventsRequest, WatchEventsResponse};
-use lanspread_client::{Client, reason};
+use lanspread_client::v1::{Settings, WatchEventsRequest};
+use lanspread_client::{Client, Sidecar, reason};
 
 use crate::cut_proxy::CutProxy;
-use crate::following::{Events, first, next, no_other_final, snapshot_end};
-use crate::given::{Failure, Given, Outcome, end, expect_equal, expect_reason, seeded_game};
+use crate::following::{EventRecord, first};
+use crate::given::{Given, Outcome, end, expect_equal, expect_reason, seeded_game};
 
-/// One stream is dropped and gone on with by its token; under another one the connection breaks.
+const SLOW_BYTES_PER_SECOND: i64 = 1024 * 1024;
+const CHANGES: u64 = 4;
+const BREAKS: u32 = 5;
+
+/// Once by the resume token, once by the library alone.
 pub async fn resume(given: &Given) -> Outcome {
     let sidecar = given.spawn().await?;
-    let client = sidecar.client();
-    let launch = sidecar.launch();
-    let proxy = CutProxy::start(&launch.address).await?;
-    let mut dropped = client.events("");
-    let mut cut = Client::new(&proxy.address, &launch.token)?.events("");
-    snapshot_end(&mut dropped).await?;
-    snapshot_end(&mut cut).await?;
-    let request = seeded_game(client).await?;
-    let started = client.download_game_files(request).await?;
-    let drops = numbers(client, dropped, &started.id, |events, message| {
-        drop(events);
-        client.events(&message.resume_token)
-    });
-    let cuts = numbers(client, cut, &started.id, |events, _| {
-        proxy.cut();
-        events
-    });
-    let (drops, cuts) = tokio::try_join!(drops, cuts)?;
-    expect_no_gap(drops)?;
-    expect_no_gap(cuts)?;
+    drop_and_go_on(sidecar.client()).await?;
+    break_and_go_on(&sidecar).await?;
     end(sidecar).await
 }
 
-/// The numbers up to the end of the download and beyond, with breaks in the middle of it.
-async fn numbers(
-    client: &Client,
-    mut events: Events,
-    download_id: &str,
-    mut broken: impl FnMut(Events, &WatchEventsResponse) -> Events,
-) -> Result<Vec<u64>, Failure> {
-    let mut numbers = Vec::new();
-    loop {
-        let message = next(&mut events).await?;
-        if message.sequence == 0 {
-            continue;
-        }
-        numbers.push(message.sequence);
-        // Once in the middle for certain, and wherever else chance has it.
-        let is_certain = match message.event {
-            Some(Event::DownloadGameFilesFinished(_)) => break,
-            Some(Event::DownloadGameFilesBegin(_)) => true,
-            _ => false,
-        };
-        if is_certain || flips_heads() {
-            events = broken(events, &message);
-        }
+async fn drop_and_go_on(client: &Client) -> Outcome {
+    let request = seeded_game(client).await?;
+    limit_rate(client, Some(SLOW_BYTES_PER_SECOND)).await?;
+    let mut record = EventRecord::default();
+    let mut events = client.events("");
+    record.snapshot_end(&mut events).await?;
+    let download_id = client.download_game_files(request).await?.id;
+    let seen_before_drop = 1 + RandomState::new().hash_one(0) % CHANGES;
+    eprintln!("drops the stream after event {seen_before_drop} of it");
+    record.of_download(&mut events, &download_id).await?;
+    for number in 1..seen_before_drop {
+        change(client, &download_id, number).await?;
+        record.of_download(&mut events, &download_id).await?;
     }
-    numbers.extend(no_other_final(client, &mut events, download_id).await?);
-    Ok(numbers)
+    drop(events);
+    for number in seen_before_drop..=CHANGES {
+        change(client, &download_id, number).await?;
+    }
+    limit_rate(client, None).await?;
+    let mut events = client.events(&record.resume_token);
+    record.up_to_the_end(client, &mut events).await?;
+    let is_finished = |event: &Event| matches!(event, Event::DownloadGameFilesFinished(_));
+    record.expect_one_final("expected one to be finished", is_finished)
 }
 
-fn expect_no_gap(numbers: Vec<u64>) -> Outcome {
-    let expected: Vec<u64> = (numbers[0]..).take(numbers.len()).collect();
-    expect_equal("numbers", numbers, expected)
+/// The first and third pause the download, the others let it go on.
+async fn change(client: &Client, download_id: &str, number: u64) -> Outcome {
+    if number % 2 == 1 {
+        client.pause_download(download_id).await?;
+    } else {
+        client.resume_download(download_id).await?;
+    }
+    Ok(())
 }
 
-fn flips_heads() -> bool {
-    RandomState::new().hash_one(0) & 1 == 0
+async fn limit_rate(client: &Client, rate: Option<i64>) -> Outcome {
+    let settings = Settings {
+        download_bytes_per_second: rate,
+        ..Default::default()
+    };
+    let names = ["download_bytes_per_second"];
+    client.update_settings(settings, &names).await?;
+    Ok(())
+}
+
+/// Nothing is missed over connections that break.
+async fn break_and_go_on(sidecar: &Sidecar) -> Outcome {
+    let launch = sidecar.launch();
+    let proxy = CutProxy::start(&launch.address).await?;
+    let mut events = Client::new(&proxy.address, &launch.token)?.events("");
+    let mut record = EventRecord::default();
+    record.snapshot_end(&mut events).await?;
+    for number in 0..BREAKS {
+        proxy.cut();
+        let name = format!("break {number}");
+        record
+            .up_to_new_name(sidecar.client(), &mut events, &name)
+            .await?;
+    }
+    expect_equal("snapshots", record.snapshots, 1)
 }
 
 pub async fn expired_token(given: &Given) -> Outcome {
     let old = given.spawn().await?;
-    let (token, _) = snapshot_end(&mut old.client().events("")).await?;
+    let mut record = EventRecord::default();
+    record.snapshot_end(&mut old.client().events("")).await?;
     end(old).await?;
     let sidecar = given.spawn().await?;
     let client = sidecar.client();
     let request = WatchEventsRequest {
-        resume_token: token.clone(),
+        resume_token: record.resume_token.clone(),
     };
     let raw = first(client.stub().watch_events(request)).await;
     expect_reason(raw, reason::RESUME_TOKEN_EXPIRED)?;
-    let (_, instance_id) = snapshot_end(&mut client.events(&token)).await?;
-    expect_equal("instance_id", &instance_id, &sidecar.launch().instance_id)?;
+    let mut events = client.events(&record.resume_token);
+    let mut record = EventRecord::default();
+    record.snapshot_end(&mut events).await?;
+    let launch = sidecar.launch();
+    expect_equal("instance_id", &record.instance_id, &launch.instance_id)?;
     end(sidecar).await
 }

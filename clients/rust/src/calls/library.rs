@@ -4,7 +4,7 @@ use futures_util::stream::BoxStream;
 
 use super::given;
 use crate::client::Client;
-use crate::connection::{DEADLINE, SLOW_DEADLINE, answer};
+use crate::connection::{DEADLINE, REMOVE_DEADLINE, SLOW_DEADLINE, answer};
 use crate::error::Result;
 use crate::paging::paged;
 use crate::v1::{
@@ -16,7 +16,7 @@ impl Client {
     /// Begins to read a game's files again and returns at once; with the same `request_id`,
     /// begins only once.
     pub async fn verify_game(&self, request: VerifyGameRequest) -> Result<Verification> {
-        let answer = answer(SLOW_DEADLINE, self.stub().verify_game(request)).await?;
+        let answer = answer(DEADLINE, self.stub().verify_game(request)).await?;
         given(answer.verification)
     }
 
@@ -70,7 +70,7 @@ impl Client {
         })
     }
 
-    /// Deletes the files of a game, and on request its installed content too.
+    /// Deletes the files of a game, and on request its installed content too; may take minutes.
     pub async fn remove_game(
         &self,
         game_id: &str,
@@ -80,6 +80,6 @@ impl Client {
             game_id: game_id.to_owned(),
             remove_installed,
         };
-        answer(SLOW_DEADLINE, self.stub().remove_game(request)).await
+        answer(REMOVE_DEADLINE, self.stub().remove_game(request)).await
     }
 }
