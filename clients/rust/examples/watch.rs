@@ -17,6 +17,7 @@ async fn main() -> Result<(), Error> {
             println!("{line}");
         }
     }
+    println!("the sidecar has ended");
     Ok(())
 }
 
@@ -40,6 +41,11 @@ fn line_of(event: Event) -> Option<String> {
                 error.reason,
                 error.message
             )
+        }
+        Event::GamesUpdated(update) => {
+            let ids = update.games.into_iter().map(|game| game.id);
+            let ids: Vec<_> = ids.chain(update.removed_game_ids).collect();
+            format!("changed: {}", ids.join(", "))
         }
         Event::Warning(warning) => format!("warning {}: {}", warning.code, warning.message),
         other => format!("{other:?}"),
