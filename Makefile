@@ -30,8 +30,8 @@ help:
 	@echo "make bench-chart draw the tables and the chart of the docs from the kept results"
 	@echo "make fmt         format the code; make proto: regenerate proto/python; make errors: docs/errors.md"
 	@echo "make wheel       the wheel and the source archive, into dist/"
-	@echo "make bundle      programs that need no Python, into dist/: a folder, and one file (test-bundle)"
-	@echo "make image       the container image, by docker or buildah, and a look that it serves (test-image)"
+	@echo "make bundle      programs that need no Python, as a folder and as one file (test-bundle)"
+	@echo "make image       the container image, by docker or buildah, and look that it serves"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
