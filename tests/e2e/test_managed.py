@@ -78,7 +78,7 @@ def test_flags_win_over_the_handshake_and_that_over_the_file(tmp_path: Path) -> 
         ({"settings": {"port": 65536}}, "port"),
         ({"settings": {"bind": "here"}}, "settings.bind"),
         ({"settings": {"peer": ["no-port"]}}, "settings.peer"),
-        ({"settings": {"listen": "0.0.0.0:0"}}, "settings.listen"),
+        ({"settings": {"listen": "localhost:0"}}, "settings.listen"),
         ({"token": "short"}, "token"),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_wrong_handshake_is_exit_5_and_says_what_is_wrong(
 
 
 def test_a_wrong_flag_is_exit_2_all_the_same(tmp_path: Path) -> None:
-    with ManagedProcess(tmp_path, flags=("--listen", "0.0.0.0:0")) as spawned:
+    with ManagedProcess(tmp_path, flags=("--listen", "localhost:0")) as spawned:
         spawned.say()
         assert spawned.wait() == 2
         assert "INVALID_FIELD: listen" in spawned.log

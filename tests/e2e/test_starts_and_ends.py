@@ -73,7 +73,7 @@ def test_a_taken_control_port_is_exit_4(tmp_path: Path) -> None:
         ("--peer", "no-port"),
         ("--peer", "host:99999"),
         ("--port", "70000"),
-        ("--listen", "0.0.0.0:5000"),
+        ("--listen", "localhost:5000"),
         ("--name", ""),
         ("--party", "/nonexistent"),
         ("--config", "/nonexistent.toml"),

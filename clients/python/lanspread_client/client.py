@@ -13,7 +13,6 @@ from lanspread.peer.v1 import events_pb2, types_pb2
 from lanspread.peer.v1 import peer_service_pb2 as pb
 from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_client.connection import (
-    CHANNEL_OPTIONS,
     DEADLINE_S,
     FINAL_STATES,
     FINAL_VERIFICATION_STATES,
@@ -43,19 +42,32 @@ class Client:
     """
 
     def __init__(
-        self, address: str, token: str, *, is_running: Callable[[], bool] = lambda: True
+        self,
+        address: str,
+        token: str,
+        *,
+        tls_certificate: str = "",
+        is_running: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`is_running` tells whether a sidecar that does not answer is worth waiting for."""
-        self._target = Target(address, token, is_running)
+        """`is_running` tells whether a sidecar that does not answer is worth waiting for.
+
+        With a certificate in PEM, only a sidecar that has exactly this one is talked to.
+        """
+        self._target = Target(address, token, is_running, tls_certificate)
         self._auth = self._target.metadata
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._channel = self._target.open_aio_channel()
         self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
 
     @classmethod
     def connect(cls, state_dir: Path | None = None) -> Self:
         """A client of the sidecar that runs with this state folder; None: this user's default."""
         target = target_of(state_dir)
-        return cls(target.address, target.token, is_running=target.is_running)
+        return cls(
+            target.address,
+            target.token,
+            tls_certificate=target.tls_certificate,
+            is_running=target.is_running,
+        )
 
     async def close(self) -> None:
         await self._channel.close()

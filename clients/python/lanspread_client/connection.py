@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
 
+import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -25,13 +26,16 @@ SLOW_DEADLINE_S = 30.0
 # Removing a game of many small files from a slow disk.
 REMOVE_DEADLINE_S = 600.0
 
-CHANNEL_OPTIONS = (
+_CHANNEL_OPTIONS = (
     # gRPC would send calls to this very machine through a proxy that the environment names.
     ("grpc.enable_http_proxy", 0),
     # A sidecar that comes back is found again within a second, not after gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+
+# What the certificate of every sidecar says; which one it is, the certificate itself tells.
+_TLS_NAME = (("grpc.ssl_target_name_override", "lanspread-peer"),)
 
 FINAL_STATES = frozenset(
     [
@@ -56,15 +60,36 @@ _MAX_TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A sidecar: where it is, what lets us in, and whether it is still that launch."""
+    """A sidecar: where it is, what lets us in, and whether it is still that launch.
+
+    With a certificate, in PEM, only a sidecar that has exactly this one is talked to.
+    """
 
     address: str
     token: str
     is_running: Callable[[], bool]
+    tls_certificate: str = ""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.token}"),)
+
+    def open_channel(self) -> grpc.Channel:
+        if not self.tls_certificate:
+            return grpc.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
+        return grpc.secure_channel(
+            self.address, self._credentials(), options=_CHANNEL_OPTIONS + _TLS_NAME
+        )
+
+    def open_aio_channel(self) -> grpc.aio.Channel:
+        if not self.tls_certificate:
+            return grpc.aio.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(
+            self.address, self._credentials(), options=_CHANNEL_OPTIONS + _TLS_NAME
+        )
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(self.tls_certificate.encode())
 
 
 def target_of(state_dir: Path | None) -> Target:
@@ -77,7 +102,7 @@ def target_of(state_dir: Path | None) -> Target:
         except LanspreadError:
             return False
 
-    return Target(found.address, found.token, is_running)
+    return Target(found.address, found.token, is_running, found.tls_certificate)
 
 
 class StreamPlace:

@@ -13,13 +13,17 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What the line says; `address` is a gRPC target."""
+    """What the line says; `address` is a gRPC target.
+
+    `tls_certificate` in PEM is the one to expect there; empty: it is dialled without TLS.
+    """
 
     address: str
     token: str
     pid: int
     instance_id: str
     version: str
+    tls_certificate: str = ""
 
     def __repr__(self) -> str:
         # The token must not get into a log.
@@ -37,6 +41,7 @@ def parse_ready(line: bytes) -> Ready:
             pid=int(content["pid"]),
             instance_id=str(content["instance_id"]),
             version=str(content["version"]),
+            tls_certificate=str(content.get("tls_certificate", "")),
         )
     except (ValueError, TypeError, LookupError, RecursionError):
         # Without the cause, which may hold the token.

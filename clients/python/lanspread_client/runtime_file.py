@@ -23,7 +23,10 @@ _UNIX = "unix:"
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFile:
-    """What the file says; `address` is a gRPC target."""
+    """What the file says; `address` is a gRPC target.
+
+    `tls_certificate` in PEM is the one to expect there; empty: it is dialled without TLS.
+    """
 
     address: str
     token: str
@@ -31,6 +34,7 @@ class RuntimeFile:
     instance_id: str
     version: str
     api: tuple[str, ...]
+    tls_certificate: str = ""
 
     def __repr__(self) -> str:
         # The token must not get into a log.
@@ -93,6 +97,7 @@ def _parse(path: Path, data: bytes) -> RuntimeFile:
             instance_id=str(content["instance_id"]),
             version=str(content["version"]),
             api=tuple(map(str, content["api"])),
+            tls_certificate=str(content.get("tls_certificate", "")),
         )
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         message = f"{path} cannot be understood"

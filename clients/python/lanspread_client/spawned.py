@@ -46,7 +46,12 @@ def spawn(
     process = SidecarProcess(command, _handshake(game_dir, state_dir, settings, log_level), on_log)
     try:
         ready = process.wait_ready(timeout_s)
-        with SyncClient(ready.address, ready.token, is_running=process.is_running) as client:
+        with SyncClient(
+            ready.address,
+            ready.token,
+            tls_certificate=ready.tls_certificate,
+            is_running=process.is_running,
+        ) as client:
             try:
                 yield Spawned(client, process, ready)
             finally:
@@ -72,7 +77,12 @@ async def spawn_async(
     process = SidecarProcess(command, _handshake(game_dir, state_dir, settings, log_level), on_log)
     try:
         ready = await asyncio.to_thread(process.wait_ready, timeout_s)
-        async with Client(ready.address, ready.token, is_running=process.is_running) as client:
+        async with Client(
+            ready.address,
+            ready.token,
+            tls_certificate=ready.tls_certificate,
+            is_running=process.is_running,
+        ) as client:
             try:
                 yield Spawned(client, process, ready)
             finally:

@@ -50,13 +50,18 @@ _KEYS = frozenset(Handshake.__struct_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a front end is told once the sidecar serves; `address` is a gRPC target."""
+    """What a front end is told once the sidecar serves; `address` is a gRPC target.
+
+    The certificate, in PEM, is the one to expect there; empty: the address is dialled without TLS.
+    """
 
     address: str
     token: str
     pid: int
     instance_id: str
     version: str
+    tls_certificate: str = ""
+    tls_cert_sha256: str = ""
 
     def __repr__(self) -> str:
         return f"Ready(address={self.address!r}, pid={self.pid})"
@@ -83,7 +88,7 @@ def parse_handshake(line: bytes) -> Handshake:
 
 def ready_line(ready: Ready) -> bytes:
     """The line that goes to stdout, with its end."""
-    content = {
+    content: dict[str, object] = {
         "lanspread": HANDSHAKE_VERSION,
         "address": ready.address,
         "token": ready.token,
@@ -92,6 +97,9 @@ def ready_line(ready: Ready) -> bytes:
         "version": ready.version,
         "instance_id": ready.instance_id,
     }
+    if ready.tls_certificate:
+        content["tls_certificate"] = ready.tls_certificate
+        content["tls_cert_sha256"] = ready.tls_cert_sha256
     return msgspec.json.encode(content) + b"\n"
 
 

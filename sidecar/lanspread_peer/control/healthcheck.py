@@ -5,6 +5,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from lanspread_peer.control.tls import SERVER_NAME
 from lanspread_peer.model.errors import StorageError
 from lanspread_peer.storage import runtime_file
 
@@ -19,9 +20,7 @@ def is_serving(state_dir: Path) -> bool:
         return False
     if running is None:
         return False
-    # A proxy for the web has no business between two processes of one machine.
-    options = [("grpc.enable_http_proxy", 0)]
-    with grpc.insecure_channel(running.address, options=options) as channel:
+    with _channel_to(running) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S
@@ -29,3 +28,13 @@ def is_serving(state_dir: Path) -> bool:
         except grpc.RpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _channel_to(running: runtime_file.RuntimeFile) -> grpc.Channel:
+    # A proxy for the web has no business between two processes of one machine.
+    options = [("grpc.enable_http_proxy", 0)]
+    if not running.tls_certificate:
+        return grpc.insecure_channel(running.address, options=options)
+    credentials = grpc.ssl_channel_credentials(running.tls_certificate.encode())
+    options_with_name = [*options, ("grpc.ssl_target_name_override", SERVER_NAME)]
+    return grpc.secure_channel(running.address, credentials, options=options_with_name)

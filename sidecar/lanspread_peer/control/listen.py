@@ -1,8 +1,9 @@
-"""Where the control API listens: a private Unix socket, or a loopback port.
+"""Where the control API listens: a private Unix socket, a loopback port, or any other with TLS.
 
 Only this user's processes reach a Unix socket in a folder of mode 0700, so that is what POSIX
 gets by default; Windows, where gRPC has no such sockets, gets a free loopback port, and there
-the token alone keeps others out.
+the token alone keeps others out. Any other address may be listened on from another machine, which
+would read the token on its way.
 """
 
 import errno
@@ -22,19 +23,30 @@ from lanspread_peer.model.limits import MAX_UNIX_SOCKET_PATH_BYTES
 _UNIX = "unix:"
 _SOCKET_NAME = "control.sock"
 _FOLDER_PREFIX = "lanspread-"
-_EXPECTED = "a loopback address such as 127.0.0.1:PORT or [::1]:PORT, or unix:/PATH"
+_EXPECTED = "an IP address with a port, such as 127.0.0.1:PORT or [::1]:PORT, or unix:/PATH"
+
+# Windows cannot dial the addresses that stand for all.
+_DIALLED_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where to listen: `target` is what gRPC takes; `socket_path` None means TCP.
 
-    `own_folder` was made for the socket alone, and goes with it.
+    `own_folder` was made for the socket alone, and goes with it. What `needs_tls` can be heard
+    beyond this machine.
     """
 
     target: str
     socket_path: Path | None = None
     own_folder: Path | None = None
+    needs_tls: bool = False
+
+    def on_port(self, port: int) -> "Endpoint":
+        """The same, as clients on this machine dial it once it is bound to this TCP port."""
+        host, _, _ = self.target.rpartition(":")
+        host = _DIALLED_AS.get(host, host)
+        return Endpoint(f"{host}:{port}", needs_tls=self.needs_tls)
 
     def remove(self) -> None:
         """Remove the socket and the folder made for it; nothing happens where they are gone."""
@@ -59,7 +71,7 @@ def endpoint_of(listen: str) -> Endpoint:
 
 def named_endpoint(listen: str) -> Endpoint:
     """The endpoint that the setting names, without a look at the disk; raises InvalidField."""
-    return _named_socket(listen) if listen.startswith(_UNIX) else _loopback_port(listen)
+    return _named_socket(listen) if listen.startswith(_UNIX) else _tcp_port(listen)
 
 
 def remove_private_socket(target: str) -> None:
@@ -74,7 +86,7 @@ def remove_private_socket(target: str) -> None:
             Endpoint(target, path, path.parent).remove()
 
 
-def _loopback_port(listen: str) -> Endpoint:
+def _tcp_port(listen: str) -> Endpoint:
     host, _, port = listen.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
@@ -83,11 +95,12 @@ def _loopback_port(listen: str) -> Endpoint:
     except ValueError as error:
         raise InvalidField("listen", _EXPECTED, listen[:120]) from error
     is_bracketed = host != bare
-    if not address.is_loopback or is_bracketed != (address.version == 6) or "%" in bare:
+    if is_bracketed != (address.version == 6) or "%" in bare:
         raise InvalidField("listen", _EXPECTED, listen[:120])
     if not 0 <= number <= 65535:
         raise InvalidField("listen", "a port from 0 to 65535", listen[:120])
-    return Endpoint(f"{host}:{number}")
+    canonical = f"[{address}]" if is_bracketed else str(address)
+    return Endpoint(f"{canonical}:{number}", needs_tls=not address.is_loopback)
 
 
 def _named_socket(listen: str) -> Endpoint:

@@ -95,12 +95,12 @@ async def _run(
     except errors.LanspreadError as error:
         return _report(error, front_end)
     try:
-        with _announced(sidecar, server.address, token):
+        with _announced(sidecar, server, token):
             server.set_serving()
             status = sidecar.status()
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
             if front_end:
-                front_end.tell_ready(_ready(sidecar, server.address, token))
+                front_end.tell_ready(_ready(sidecar, server, token))
             await _first_of(sidecar.wait_shutdown(), ending.wait())
             _log.info("ending")
             await server.stop(_CALLS_GRACE_S)
@@ -126,14 +126,16 @@ def _remove_leftover(state_dir: Path) -> None:
 
 
 @contextmanager
-def _announced(sidecar: Sidecar, address: str, token: str) -> Iterator[None]:
+def _announced(sidecar: Sidecar, server: ControlServer, token: str) -> Iterator[None]:
     content = runtime_file.RuntimeFile(
-        address=address,
+        address=server.address,
         token=token,
         pid=os.getpid(),
         instance_id=sidecar.instance_id,
         version=__version__,
         started_at=unix_s(),
+        tls_certificate=server.tls.certificate if server.tls else "",
+        tls_cert_sha256=server.tls.sha256 if server.tls else "",
     )
     runtime_file.write(sidecar.state_dir, content)
     try:
@@ -142,13 +144,15 @@ def _announced(sidecar: Sidecar, address: str, token: str) -> Iterator[None]:
         runtime_file.remove(sidecar.state_dir, sidecar.instance_id)
 
 
-def _ready(sidecar: Sidecar, address: str, token: str) -> Ready:
+def _ready(sidecar: Sidecar, server: ControlServer, token: str) -> Ready:
     return Ready(
-        address=address,
+        address=server.address,
         token=token,
         pid=os.getpid(),
         instance_id=sidecar.instance_id,
         version=__version__,
+        tls_certificate=server.tls.certificate if server.tls else "",
+        tls_cert_sha256=server.tls.sha256 if server.tls else "",
     )
 
 

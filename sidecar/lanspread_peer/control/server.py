@@ -20,6 +20,7 @@ from lanspread_peer.control.commands import Sidecar
 from lanspread_peer.control.health import Health
 from lanspread_peer.control.listen import Endpoint, endpoint_of
 from lanspread_peer.control.servicer import Servicer
+from lanspread_peer.control.tls import LaunchTls, make_launch_tls
 from lanspread_peer.model.errors import CannotBind
 from lanspread_peer.model.limits import MAX_CONTROL_CALLS, MAX_CONTROL_MESSAGE_BYTES
 
@@ -39,21 +40,27 @@ _OPTIONS = (
 
 
 class ControlServer:
-    """A running server; its `address` is what gRPC clients dial."""
+    """A running server; its `address` is what gRPC clients dial, with `tls` if that is not None."""
 
     def __init__(
-        self, server: grpc.aio.Server, sidecar: Sidecar, health: Health, endpoint: Endpoint
+        self,
+        server: grpc.aio.Server,
+        sidecar: Sidecar,
+        health: Health,
+        endpoint: Endpoint,
+        tls: LaunchTls | None,
     ) -> None:
         self._server = server
         self._sidecar = sidecar
         self._health = health
         self._endpoint = endpoint
+        self.tls = tls
 
     @classmethod
     async def start(cls, sidecar: Sidecar, listen: str, token: str) -> Self:
         """Listen where `listen` says; calls are answered from now on, health says NOT_SERVING.
 
-        Raises InvalidField for an address that is not loopback, and CannotBind.
+        With TLS where others than this machine can hear it. Raises InvalidField and CannotBind.
         """
         server = grpc.aio.server(
             interceptors=[TokenCheck(token)],
@@ -64,13 +71,15 @@ class ControlServer:
         add_PeerServiceServicer_to_server(Servicer(sidecar), server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection((SERVICE, _HEALTH, reflection.SERVICE_NAME), server)
-        endpoint = _bind(server, endpoint_of(listen))
+        wanted = endpoint_of(listen)
+        tls = make_launch_tls() if wanted.needs_tls else None
+        endpoint = _bind(server, wanted, tls)
         await server.start()
-        return cls(server, sidecar, health, endpoint)
+        return cls(server, sidecar, health, endpoint, tls)
 
     @property
     def address(self) -> str:
-        """`unix:/path`, or a loopback address with its port."""
+        """`unix:/path`, or an address with its port."""
         return self._endpoint.target
 
     def set_serving(self) -> None:
@@ -88,14 +97,16 @@ class ControlServer:
         self._endpoint.remove()
 
 
-def _bind(server: grpc.aio.Server, endpoint: Endpoint) -> Endpoint:
+def _bind(server: grpc.aio.Server, endpoint: Endpoint, tls: LaunchTls | None) -> Endpoint:
     try:
-        port = server.add_insecure_port(endpoint.target)
+        if tls:
+            port = server.add_secure_port(endpoint.target, tls.credentials())
+        else:
+            port = server.add_insecure_port(endpoint.target)
     except RuntimeError as error:
         endpoint.remove()
         raise CannotBind(f"cannot listen on {endpoint.target}", address=endpoint.target) from error
     if endpoint.socket_path:
         endpoint.socket_path.chmod(0o600)
         return endpoint
-    host, _, _ = endpoint.target.rpartition(":")
-    return Endpoint(f"{host}:{port}")
+    return endpoint.on_port(port)

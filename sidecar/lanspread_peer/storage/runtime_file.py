@@ -20,7 +20,10 @@ API_VERSIONS = ("lanspread.peer.v1",)
 
 
 class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says; `address` is a gRPC target, `started_at` in seconds since 1970."""
+    """What the file says; `address` is a gRPC target, `started_at` in seconds since 1970.
+
+    The certificate, in PEM, is the one to expect there; empty: the address is dialled without TLS.
+    """
 
     address: str
     token: str
@@ -29,6 +32,8 @@ class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     started_at: float
     api: tuple[str, ...] = API_VERSIONS
+    tls_certificate: str = ""
+    tls_cert_sha256: str = ""
 
     def __repr__(self) -> str:
         # The token must not get into a log.

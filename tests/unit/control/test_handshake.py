@@ -134,3 +134,9 @@ def test_the_answer_is_one_line_that_tells_all() -> None:
     }
     assert SECRET not in repr(ready)
     assert SECRET not in repr(parse_handshake(line_of(token=SECRET)))
+
+
+def test_the_answer_tells_of_a_certificate_where_there_is_one() -> None:
+    ready = Ready("192.0.2.1:7", SECRET, 7, "i1", "0.1.0", "PEM", "ab12")
+    content = json.loads(ready_line(ready))
+    assert (content["tls_certificate"], content["tls_cert_sha256"]) == ("PEM", "ab12")

@@ -24,11 +24,24 @@ def test_loopback_addresses_are_taken(listen: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("listen", "dialled"),
+    [
+        ("0.0.0.0:7000", "127.0.0.1:7001"),
+        ("[::]:7000", "[::1]:7001"),
+        ("[0::0]:7000", "[::1]:7001"),
+        ("192.168.1.2:7000", "192.168.1.2:7001"),
+        ("[2001:db8::2]:7000", "[2001:db8::2]:7001"),
+    ],
+)
+def test_what_others_can_hear_needs_tls(listen: str, dialled: str) -> None:
+    endpoint = endpoint_of(listen)
+    assert endpoint.needs_tls
+    assert endpoint.on_port(7001) == Endpoint(dialled, needs_tls=True)
+
+
+@pytest.mark.parametrize(
     "listen",
     [
-        "0.0.0.0:7000",
-        "[::]:7000",
-        "192.168.1.2:7000",
         "localhost:7000",
         "example.com:7000",
         "127.0.0.1",
