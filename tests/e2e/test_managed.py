@@ -12,6 +12,7 @@ import pytest
 from lanspread_client import LanspreadError, SyncClient, read_runtime_file
 from lanspread_peer import __version__
 from support.managed import ManagedProcess
+from support.processes import BIN
 
 NOISY = (sys.executable, Path(__file__).parents[1] / "support" / "noisy_main.py")
 TOKEN = "given-by-the-front-end-0123456789-0123456789"
@@ -186,3 +187,24 @@ def test_a_taken_port_is_exit_4(tmp_path: Path) -> None:
             spawned.say()
             assert spawned.wait() == 4
             assert "lanspread-peer: CANNOT_BIND: " in spawned.log
+
+
+def test_a_front_end_that_closed_stdout_is_exit_5(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path) as spawned:
+        assert spawned.process.stdout is not None
+        spawned.process.stdout.close()
+        spawned.say()
+        assert spawned.wait() == 5
+        assert "HANDSHAKE_REFUSED: stdout cannot be written" in spawned.log
+        assert not (spawned.state / "runtime.json").exists()
+
+
+@pytest.mark.parametrize(("flags", "is_told"), [((), False), (("--log-level", "info"), True)])
+def test_the_log_has_the_level_of_the_handshake_unless_a_flag_says_another(
+    tmp_path: Path, flags: tuple[str, ...], is_told: bool
+) -> None:
+    command: tuple[str | Path, ...] = (BIN / "lanspread-peer", *flags)
+    with ManagedProcess(tmp_path, command=command, log_level="error").start() as spawned:
+        spawned.close_stdin()
+        assert spawned.wait() == 0
+        assert ("event=ready" in spawned.log) == is_told

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,21 @@ def test_the_end_is_clean_however_it_is_asked_for(tmp_path: Path, how: str) -> N
         assert not (alice.state / "runtime.json").exists()
         assert not socket_folder.exists()
         assert "Traceback" not in alice.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system in its own way")
+def test_without_standard_streams_it_serves_and_gives_their_numbers_to_nothing_else(
+    tmp_path: Path,
+) -> None:
+    class Closed(SidecarProcess):
+        def command(self) -> list[str]:
+            # The shell closes them and becomes the sidecar.
+            return ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *super().command()]
+
+    with Closed(tmp_path / "alice") as alice:
+        for number in ("0", "1", "2"):
+            link = Path("/proc") / str(alice.process.pid) / "fd" / number
+            assert str(link.readlink()) == os.devnull
 
 
 def test_after_a_kill_the_next_start_works_and_tidies_up(tmp_path: Path) -> None:

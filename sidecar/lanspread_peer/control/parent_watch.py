@@ -31,7 +31,8 @@ _log = structlog.get_logger(__name__)
 class StdinReader:
     """Reads stdin to its end: one line that counts, and nothing else that does."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int = _STDIN) -> None:
+        self._descriptor = descriptor
         self.closed = threading.Event()
         self._line = b""
         self._has_line = threading.Event()
@@ -50,7 +51,7 @@ class StdinReader:
         return line
 
     def _read(self) -> None:
-        while data := _read_some():
+        while data := self._read_some():
             if self._has_line.is_set():
                 continue
             self._line += data
@@ -58,6 +59,13 @@ class StdinReader:
                 self._has_line.set()
         self.closed.set()
         self._has_line.set()
+
+    def _read_some(self) -> bytes:
+        try:
+            return os.read(self._descriptor, _READ_BYTES)
+        except OSError:
+            # A pipe that broke says the same as one that was closed.
+            return b""
 
 
 class ParentWatch:
@@ -110,11 +118,3 @@ class _Parent:
             return False
         except psutil.AccessDenied:
             return True
-
-
-def _read_some() -> bytes:
-    try:
-        return os.read(_STDIN, _READ_BYTES)
-    except OSError:
-        # A pipe that broke says the same as one that was closed.
-        return b""
