@@ -5,6 +5,7 @@ moves a guard takes its sabotage along. `tests` are those that promise to notice
 """
 
 from sabotage_entry import PACKAGE, UNIT, Sabotage
+from sabotages_of_front_ends import SABOTAGES_OF_FRONT_ENDS
 from sabotages_of_games import SABOTAGES_OF_GAMES
 from sabotages_of_operation import SABOTAGES_OF_OPERATION
 from sabotages_of_parties import SABOTAGES_OF_PARTIES
@@ -388,6 +389,7 @@ SABOTAGES = (
         "            if False:\n                raise",
         (f"{UNIT}/runtime/test_partial_offers.py",),
     ),
+    *SABOTAGES_OF_FRONT_ENDS,
     *SABOTAGES_OF_GAMES,
     *SABOTAGES_OF_OPERATION,
     *SABOTAGES_OF_PARTIES,

@@ -208,3 +208,14 @@ def test_the_log_has_the_level_of_the_handshake_unless_a_flag_says_another(
         spawned.close_stdin()
         assert spawned.wait() == 0
         assert ("event=ready" in spawned.log) == is_told
+
+
+def test_what_is_printed_goes_to_stderr(tmp_path: Path) -> None:
+    # It prints once before it tells that it is ready, too.
+    with ManagedProcess(tmp_path, command=NOISY).start() as spawned:
+        with spawned.client() as client:
+            client.get_status()
+            client.shutdown()
+        assert spawned.wait() == 0
+        assert spawned.read_line() == b""
+        assert spawned.log.count("printed on purpose") == 2

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,15 @@ def test_the_token_stands_nowhere_but_in_the_line_and_the_runtime_file(tmp_path:
         assert "it crashed on purpose" in spawned.log
         assert spawned.read_line() == b""
     assert files_with(TOKEN, tmp_path) == set()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal to send")
+def test_a_crash_of_the_interpreter_tells_where_and_no_token(tmp_path: Path) -> None:
+    with ManagedProcess(tmp_path, token=TOKEN).start() as spawned:
+        spawned.process.send_signal(signal.SIGSEGV)
+        assert spawned.wait() == -signal.SIGSEGV
+        assert "Fatal Python error: Segmentation fault" in spawned.log
+        assert files_with(TOKEN, tmp_path) == {"runtime.json"}
 
 
 @pytest.mark.parametrize(

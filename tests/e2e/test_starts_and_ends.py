@@ -152,7 +152,7 @@ def test_without_standard_streams_it_serves_and_gives_their_numbers_to_nothing_e
             return ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *super().command()]
 
     with Closed(tmp_path / "alice") as alice:
-        for number in ("0", "1", "2"):
+        for number in "012":
             link = Path("/proc") / str(alice.process.pid) / "fd" / number
             assert str(link.readlink()) == os.devnull
 

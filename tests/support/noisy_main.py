@@ -1,4 +1,9 @@
-"""The program `lanspread-peer` that logs a megabyte, on its loop, whenever its status is asked."""
+"""The program `lanspread-peer` that logs a megabyte, on its loop, whenever its status is asked.
+
+It also prints a line, as a library might, past anything of Python.
+"""
+
+import os
 
 import structlog
 
@@ -13,6 +18,7 @@ _quiet_status = Sidecar.status
 def _noisy_status(self: Sidecar) -> SidecarStatus:
     for _ in range(KIB):
         structlog.get_logger().debug("x" * KIB)
+    os.write(1, b"printed on purpose\n")
     return _quiet_status(self)
 
 

@@ -1,6 +1,6 @@
 """The front end that spawned this process with `serve --managed`, over stdin and stdout.
 
-One line comes in, one goes out; after that stdout is stderr, for the whole process and whatever
+One line comes in, one goes out; after that stdout is the log, for the whole process and whatever
 libraries print, so that a front end that reads on never takes anything else for an answer.
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Callable
 from lanspread_peer.control.handshake import Handshake, Ready, parse_handshake, ready_line
 from lanspread_peer.control.parent_watch import ParentWatch, StdinReader
 from lanspread_peer.model.errors import HandshakeRefused
-
-_STDOUT, _STDERR = 1, 2
+from lanspread_peer.runtime.standard_streams import take_prints
 
 
 class FrontEnd:
@@ -28,7 +27,7 @@ class FrontEnd:
 
         Waits for the line, for MANAGED_LINE_TIMEOUT_S at most.
         """
-        answers = _take_stdout()
+        answers = take_prints()
         stdin = StdinReader()
         handshake = parse_handshake(stdin.line())
         return cls(handshake, ParentWatch(stdin.closed, handshake.parent_pid), answers)
@@ -44,13 +43,3 @@ class FrontEnd:
                 file.write(ready_line(ready))
         except OSError as error:
             raise HandshakeRefused(f"stdout cannot be written: {error.strerror}") from error
-
-
-def _take_stdout() -> int:
-    """A descriptor of our own for what stdout was, and stderr in its place."""
-    try:
-        answers = os.dup(_STDOUT)
-        os.dup2(_STDERR, _STDOUT)
-    except OSError as error:
-        raise HandshakeRefused(f"stdout and stderr must be open: {error.strerror}") from error
-    return answers

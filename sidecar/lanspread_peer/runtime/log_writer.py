@@ -1,4 +1,4 @@
-"""Stderr that never makes anybody wait, whoever reads it, or does not.
+"""A log that never makes anybody wait, whoever reads it, or does not.
 
 A front end that stops reading its end of the pipe would hold up the thread that logs, which may be
 the event loop. So whatever is written goes to a bounded queue, and a daemon thread writes it out.
@@ -6,20 +6,15 @@ What finds no room is left out and counted, and the log says how much that was a
 again. A stderr that was closed takes everything in silence.
 """
 
-import atexit
 import io
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import structlog
 
 from lanspread_peer.model.limits import LOG_FLUSH_TIMEOUT_S, MAX_LOG_QUEUE_BYTES
 
-_STDERR = 2
 # Between tries when the other end made the pipe one that does not block.
 _RETRY_S = 0.05
 
@@ -50,7 +45,11 @@ class LogWriter(io.TextIOBase):
 
     def write(self, text: str, /) -> int:
         """Take the text, or leave it out when the queue is full; never waits for a reader."""
-        data = text.encode("utf-8", "backslashreplace")
+        self.write_bytes(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """As `write`, for what is encoded already."""
         with self._changed:
             if self._queued_bytes + len(data) > MAX_LOG_QUEUE_BYTES:
                 self._left_out += data.count(b"\n")
@@ -58,7 +57,6 @@ class LogWriter(io.TextIOBase):
                 self._queue.append(data)
                 self._queued_bytes += len(data)
                 self._changed.notify()
-        return len(text)
 
     def end(self) -> None:
         """Write what is queued, for LOG_FLUSH_TIMEOUT_S at most."""
@@ -95,19 +93,3 @@ class LogWriter(io.TextIOBase):
             except OSError:
                 # Nobody reads it any more, and there is no other place to say so.
                 self._is_broken = True
-
-
-def take_stderr() -> None:
-    """Put a LogWriter in the place of `sys.stderr`, to the end of the process."""
-    _occupy_standard_descriptors()
-    writer = LogWriter(partial(os.write, _STDERR))
-    # After whatever the interpreter says of a crash.
-    atexit.register(writer.end)
-    sys.stderr = writer
-
-
-def _occupy_standard_descriptors() -> None:
-    # A file or socket that got one of these numbers would take what libraries print.
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        pass
-    os.close(descriptor)
