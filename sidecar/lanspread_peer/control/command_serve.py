@@ -18,7 +18,7 @@ SERVE_KEYS = tuple(name for name in KEY_BY_NAME if name not in LOG_KEYS)
 
 @click.command("serve")
 @config_options(*SERVE_KEYS)
-@click.option("--managed", is_flag=True, help="A front end spawned this; see clients/README.md.")
+@click.option("--managed", is_flag=True, help="A front end spawned this: docs/embedding.md.")
 def serve_command(config: str | None, *, managed: bool, **flags: Any) -> None:
     """Run the sidecar until it is told to end."""
     try:
