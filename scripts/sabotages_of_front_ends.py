@@ -60,7 +60,7 @@ SABOTAGES_OF_FRONT_ENDS = (
     Sabotage(
         "a process that got the id of a dead parent is taken for it",
         _WATCH,
-        "if self._process.create_time() > psutil.Process().create_time():",
+        "if process.create_time() > psutil.Process().create_time():",
         "if False:",
         (f"{_ORPHANS}::test_a_process_that_is_younger_is_no_parent",),
     ),

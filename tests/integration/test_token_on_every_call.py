@@ -77,11 +77,16 @@ async def channel(
 
 
 async def refusal(
-    channel: grpc.aio.Channel, method: str, metadata: Iterable[tuple[str, str | bytes]]
+    channel: grpc.aio.Channel,
+    method: str,
+    metadata: Iterable[tuple[str, str | bytes]],
+    *requests: bytes,
 ) -> grpc.aio.AioRpcError | None:
-    """What a call with an empty request is refused with; None when it gets an answer."""
+    """What a call with these requests is refused with; None when it gets an answer."""
     anything: Any = channel.stream_stream(method)
-    call = anything(iter([b""]), metadata=tuple(metadata), timeout=20)
+    # A refusal that comes while a request is sent is another error, so strangers send none.
+    sent = iter(requests) if requests else None
+    call = anything(sent, metadata=tuple(metadata), timeout=20)
     try:
         await call.read()
     except grpc.aio.AioRpcError as error:
@@ -128,7 +133,7 @@ async def test_with_the_token_every_handler_is_reached(
     channel: grpc.aio.Channel, instrumented: Instrumented
 ) -> None:
     for method in sorted(instrumented.methods):
-        error = await refusal(channel, method, AUTH)
+        error = await refusal(channel, method, AUTH, b"")
         assert error is None or error.code() is not grpc.StatusCode.UNAUTHENTICATED, method
     assert set(instrumented.reached) == instrumented.methods
 
@@ -137,7 +142,7 @@ async def test_health_alone_needs_none(
     channel: grpc.aio.Channel, instrumented: Instrumented
 ) -> None:
     for method in sorted(OPEN):
-        assert await refusal(channel, method, ()) is None
+        assert await refusal(channel, method, (), b"") is None
     assert set(instrumented.reached) == OPEN
 
 

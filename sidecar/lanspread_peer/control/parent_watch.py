@@ -9,6 +9,7 @@ closed our stdin and lives may wait as long as it likes.
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 import structlog
@@ -99,14 +100,7 @@ class _Parent:
     """A process by its id and the time it was created, so that an id used again is no parent."""
 
     def __init__(self, pid: int) -> None:
-        try:
-            self._process: psutil.Process | None = psutil.Process(pid)
-        except psutil.NoSuchProcess:
-            self._process = None
-        else:
-            # Whoever is younger than we are did not start us.
-            if self._process.create_time() > psutil.Process().create_time():
-                self._process = None
+        self._process = _older_process(pid)
 
     def is_alive(self) -> bool:
         if self._process is None or not self._process.is_running():
@@ -118,3 +112,15 @@ class _Parent:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _older_process(pid: int) -> psutil.Process | None:
+    """The process with this id, unless it is younger than we are: then it did not start us."""
+    try:
+        process = psutil.Process(pid)
+        with suppress(psutil.AccessDenied):
+            if process.create_time() > psutil.Process().create_time():
+                return None
+    except psutil.NoSuchProcess:
+        return None
+    return process
