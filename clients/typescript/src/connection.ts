@@ -1,0 +1,106 @@
+/** One channel to one sidecar: how to dial, what lets us in, and how long to wait. */
+
+import {
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+} from "@grpc/grpc-js";
+
+import { errorOf, LanspreadError, NOT_RUNNING } from "./errors.js";
+
+export const DEADLINE_MS = 10_000;
+/** For calls that ask other peers, or work through the game folder, before they answer. */
+export const SLOW_DEADLINE_MS = 30_000;
+/** For the removal of many small files on a slow disk. */
+export const REMOVE_DEADLINE_MS = 600_000;
+
+const CHANNEL_OPTIONS = {
+  // gRPC would send calls to this very machine through a proxy that the environment names.
+  "grpc.enable_http_proxy": 0,
+  // A sidecar that comes back is found again within a second, not after gRPC's two minutes.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1000,
+};
+
+export class Connection {
+  readonly #client: Client;
+  readonly #metadata = new Metadata();
+  readonly #closed = new AbortController();
+  #refusal: LanspreadError | undefined;
+
+  /** `address` is a gRPC target; without a token nothing but health answers. */
+  constructor(address: string, token?: string) {
+    this.#client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    if (token !== undefined) {
+      this.#metadata.set("authorization", `Bearer ${token}`);
+    }
+  }
+
+  /** Aborted once the connection is closed from this end. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** The answer; rejects with LanspreadError. */
+  call<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    deadlineMs: number = DEADLINE_MS,
+  ): Promise<Response> {
+    if (this.#refusal !== undefined) {
+      return Promise.reject(this.#refusal);
+    }
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        this.#metadata,
+        { deadline: Date.now() + deadlineMs },
+        (error, response) => {
+          if (error !== null) {
+            reject(errorOf(error));
+          } else {
+            resolve(response as Response);
+          }
+        },
+      );
+    });
+  }
+
+  /** The messages of a stream, which the caller must cancel; throws LanspreadError. */
+  stream<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+  ): ClientReadableStream<Response> {
+    if (this.#refusal !== undefined) {
+      throw this.#refusal;
+    }
+    const stream = this.#client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      this.#metadata,
+    );
+    // Who reads it hears of errors; one that comes when nobody reads any more ends no process.
+    stream.on("error", () => undefined);
+    return stream;
+  }
+
+  /** Ends it, and its streams. */
+  close(): void {
+    this.#refusal ??= new LanspreadError("CLOSED", "this client is closed");
+    this.#closed.abort();
+    this.#client.close();
+  }
+
+  /** Makes no call any more, as the sidecar is gone: its address may be somebody else's next. */
+  abandon(): void {
+    this.#refusal ??= new LanspreadError(NOT_RUNNING, "the sidecar has ended");
+    this.#client.close();
+  }
+}
