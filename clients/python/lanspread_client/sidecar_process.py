@@ -92,6 +92,12 @@ class SidecarProcess:
             return parse_ready(self._line)
         raise self._failure()
 
+    def wait_ended(self, timeout_s: float | None = None) -> int | None:
+        """Its exit code once it has ended, or None when it still runs after that time."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+        return self.exit_code
+
     def end(self) -> None:
         """Close its stdin, which it takes for the end; kill it and its children after 5 s."""
         # Who does not even read what it is told does not see the end of it either.
