@@ -1,0 +1,119 @@
+"""Every client does what SCENARIOS.md says, with the installed sidecar and with the bundle."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clients.conformance.conftest import Run, Seeder
+from clients.conformance.under_test import (
+    CLIENTS,
+    SIDECARS,
+    Built,
+    client_program,
+    require_built,
+    sidecar_program,
+)
+from lanspread_client import read_runtime_file
+from support.game_trees import differences, make_game
+from support.processes import wait_for
+
+pytestmark = pytest.mark.slow
+
+_PATIENCE_S = 50.0
+# The one number of the contract.
+_ORPHAN_LIFE_S = 2.0
+_GAMES = 25
+
+
+@pytest.fixture(params=SIDECARS)
+def sidecar(request: pytest.FixtureRequest) -> Built:
+    return require_built(request.param, sidecar_program(request.param))
+
+
+@pytest.fixture(params=CLIENTS)
+def run(request: pytest.FixtureRequest, sidecar: Built, seeder: Seeder, tmp_path: Path) -> Run:
+    program = require_built(request.param, client_program(request.param))
+    games, state = tmp_path / "games", tmp_path / "state"
+    games.mkdir()
+    state.mkdir()
+    return Run(program, sidecar, games, state, seeder)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["spawn", "refused_token", "wrong_field", "resume", "expired_token", "cancel", "shutdown"],
+)
+def test_a_client_passes(run: Run, scenario: str) -> None:
+    _pass(run, scenario)
+
+
+def test_a_client_lists_pages(run: Run) -> None:
+    for number in range(_GAMES):
+        make_game(run.games, f"game{number}", megabytes=0)
+    _pass(run, "list_pages")
+
+
+def test_a_client_downloads_the_game_as_it_is(run: Run) -> None:
+    _pass(run, "download")
+    game = run.seeder.game
+    assert differences(game, run.games / game.name) == []
+
+
+def test_a_killed_client_leaves_no_sidecar(run: Run) -> None:
+    _kill_the_parent(run)
+    _kill_the_parent(run)
+    _pass(run, "spawn")
+
+
+def _kill_the_parent(run: Run) -> None:
+    with _started(run, "parent_killed") as program:
+        assert program.stdout is not None
+        pid = json.loads(program.stdout.readline())["pid"]
+        offspring = psutil.Process(program.pid).children(recursive=True)
+        socket = _socket_of(run)
+        program.kill()
+        wait_for("all it spawned to end", lambda: _are_gone(offspring), _ORPHAN_LIFE_S)
+    assert pid in [process.pid for process in offspring]
+    assert not (run.state / "runtime.json").exists()
+    assert socket is None or not socket.parent.exists()
+
+
+def _pass(run: Run, scenario: str) -> None:
+    with _started(run, scenario) as program:
+        printed, log = program.communicate(timeout=_PATIENCE_S)
+    assert program.returncode == 0, printed + log
+    assert not (run.state / "runtime.json").exists()
+
+
+def _socket_of(run: Run) -> Path | None:
+    address = read_runtime_file(run.state).address
+    return Path(address.removeprefix("unix:")) if address.startswith("unix:") else None
+
+
+def _are_gone(processes: Sequence[psutil.Process]) -> bool:
+    return all(_is_gone(process) for process in processes)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        # Whoever adopts an orphan may be slow to bury it.
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextlib.contextmanager
+def _started(run: Run, scenario: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [*run.program.command, scenario]
+    with subprocess.Popen(
+        command, env=run.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
