@@ -1,4 +1,5 @@
 # Needs make and a Python of at least 3.11, nothing else: the rest comes into .venv, as locked.
+# Only the clients of other languages need more: Node.js of at least 20 with npm, and cargo.
 # PYTHON=... names another interpreter.
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,12 +13,16 @@ BUNDLE_VENV = build/bundle-venv/.installed
 CORE_TESTS = tests/unit/model tests/unit/wire tests/unit/core tests/properties
 OTHER_TESTS = $(filter-out $(CORE_TESTS) tests/unit/__pycache__,$(wildcard tests/unit/*)) \
 	tests/simulation
+TYPESCRIPT = clients/typescript
+NODE_MODULES = $(TYPESCRIPT)/node_modules/.installed
+CARGO = cd clients/rust && cargo
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help venv check format lint types layers proto-lint proto-fresh errors-fresh file-length \
 	quick-coverage quick-others test test-long test-quick sabotage fmt errors proto lock demo clean \
-	bench bench-peers bench-chart wheel bundle test-bundle image test-image
+	bench bench-peers bench-chart wheel bundle test-bundle image test-image \
+	conformance clients check-clients
 
 help:
 	@echo "make demo        a game goes from two sidecars to a third, on this machine"
@@ -32,6 +37,8 @@ help:
 	@echo "make wheel       the wheel and the source archive, into dist/"
 	@echo "make bundle      programs that need no Python, as a folder and as one file (test-bundle)"
 	@echo "make image       the container image, by docker or buildah, and look that it serves"
+	@echo "make clients     build those in TypeScript and Rust (check-clients: format and lint)"
+	@echo "make conformance what every client must be able to do, in three languages"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
 
@@ -87,6 +94,23 @@ quick-others: $(VENV)
 # be built first has a target of its own.
 test: $(VENV)
 	$(BIN)/pytest -n 2 --dist loadfile -m "not bundle and not image"
+
+# `make test` skips a client that is not built; here all are.
+conformance: $(VENV) clients
+	CONFORMANCE_REQUIRED=python,typescript,rust $(BIN)/pytest clients/conformance
+
+clients: $(NODE_MODULES)
+	npm --prefix $(TYPESCRIPT) run --silent build
+	$(CARGO) build --locked --quiet --examples
+
+check-clients: clients
+	npm --prefix $(TYPESCRIPT) run --silent check
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --quiet --all-targets -- --deny warnings
+
+$(NODE_MODULES): $(TYPESCRIPT)/package-lock.json
+	npm --prefix $(TYPESCRIPT) ci --silent
+	@touch $@
 
 # A long form may take many minutes, so only what hangs is cut off.
 test-long: $(VENV)
@@ -158,6 +182,7 @@ bench-chart: $(VENV)
 
 clean:
 	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache \
-		.import_linter_cache .hypothesis bench/.cache
+		.import_linter_cache .hypothesis bench/.cache clients/rust/target \
+		$(addprefix $(TYPESCRIPT)/,node_modules dist src/generated)
 	find sidecar clients proto tests bench scripts demo -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
