@@ -67,6 +67,15 @@ async def test_a_sidecar_runs_as_long_as_the_asyncio_block(tmp_path: Path) -> No
     assert sidecar.process.exit_code == 0
 
 
+def test_a_sidecar_is_heard_whose_starter_keeps_stdout_open(tmp_path: Path) -> None:
+    # As the outer process of a bundle does.
+    text = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    command = (*program(tmp_path, text), *COMMAND)
+    with spawn(*folders(tmp_path), command=command, settings=QUIET) as sidecar:
+        assert sidecar.client.get_status().instance_id == sidecar.ready.instance_id
+    assert sidecar.process.exit_code == 0
+
+
 async def test_a_task_that_is_cancelled_leaves_no_sidecar(tmp_path: Path) -> None:
     found: list[psutil.Process] = []
     running = asyncio.Event()

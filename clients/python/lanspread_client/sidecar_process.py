@@ -59,6 +59,7 @@ class SidecarProcess:
         self._stderr = _pipe(process.stderr)
         self._on_log = on_log
         self._line = b""
+        self._has_heard = threading.Event()
         self._last_words = ""
         self._saying = _in_thread(self._say, json.dumps(handshake).encode() + b"\n")
         self._hearing = _in_thread(self._hear)
@@ -84,8 +85,7 @@ class SidecarProcess:
         `exit_code`, the `sidecar_reason` it gave and its `last_line`; SPAWN_TIMEOUT;
         API_UNSUPPORTED or HANDSHAKE_INVALID when it is no sidecar of our age.
         """
-        self._hearing.join(timeout_s)
-        if self._hearing.is_alive():
+        if not self._has_heard.wait(timeout_s):
             message = f"the sidecar did not serve within {timeout_s:g} s"
             raise LanspreadError(SPAWN_TIMEOUT, message, {"last_line": self._last_words})
         if self._line:
@@ -126,7 +126,11 @@ class SidecarProcess:
             self._stdin.flush()
 
     def _hear(self) -> None:
-        self._line = self._stdout.readline(MAX_READY_BYTES)
+        try:
+            self._line = self._stdout.readline(MAX_READY_BYTES)
+        finally:
+            self._has_heard.set()
+        # Of a bundle, the process that waits for the sidecar keeps it open.
         while self._stdout.read(_MAX_LOG_LINE_BYTES):
             pass
 
