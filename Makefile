@@ -37,7 +37,7 @@ help:
 	@echo "make wheel       the wheel and the source archive, into dist/"
 	@echo "make bundle      programs that need no Python, as a folder and as one file (test-bundle)"
 	@echo "make image       the container image, by docker or buildah, and look that it serves"
-	@echo "make clients     build those in TypeScript and Rust (check-clients: format and lint)"
+	@echo "make clients     build those in TypeScript and Rust (check-clients: format, lint, tests)"
 	@echo "make conformance what every client must be able to do, in three languages"
 	@echo "make lock        lock the dependencies again (UPGRADE=--upgrade: newest ones)"
 	@echo "make venv        only install; make clean: remove what all of this made"
@@ -107,6 +107,7 @@ check-clients: clients
 	npm --prefix $(TYPESCRIPT) run --silent check
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --quiet --all-targets -- --deny warnings
+	$(CARGO) test --locked --quiet
 
 $(NODE_MODULES): $(TYPESCRIPT)/package-lock.json
 	npm --prefix $(TYPESCRIPT) ci --silent

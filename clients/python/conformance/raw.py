@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lanspread.peer.v1 import peer_service_pb2 as pb
 from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_client import LanspreadError
-from lanspread_client.connection import CHANNEL_OPTIONS
+from lanspread_client.connection import Target
 from lanspread_client.errors import typed_errors
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class RawCalls:
 
 @asynccontextmanager
 async def raw_calls(address: str, token: str | None = None) -> AsyncIterator[RawCalls]:
-    async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+    target = Target(address, token or "", is_running=lambda: True)
+    async with target.open_aio_channel() as channel:
         yield RawCalls(channel, token)
 
 
