@@ -27,7 +27,6 @@ from lanspread_peer.control.command_healthcheck import healthcheck_command
 from lanspread_peer.control.command_index import index_command
 from lanspread_peer.control.command_serve import serve_command
 from lanspread_peer.control.config_options import LOG_KEYS, key_options
-from lanspread_peer.runtime.standard_streams import take_stderr
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +35,6 @@ from lanspread_peer.runtime.standard_streams import take_stderr
 @click.pass_context
 def main(context: click.Context, /, **flags: Any) -> None:
     """Share games with the other PCs of a LAN party, and download theirs."""
-    take_stderr()
     context.obj = flags
 
 

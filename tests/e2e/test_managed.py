@@ -77,9 +77,9 @@ def test_flags_win_over_the_handshake_and_that_over_the_file(tmp_path: Path) -> 
         ({"settings": {"game_dir": "/x"}}, "'game_dir' belongs beside"),
         ({"settings": {"port": "0"}}, "port"),
         ({"settings": {"port": 65536}}, "port"),
-        ({"settings": {"bind": "here"}}, "settings.bind"),
-        ({"settings": {"peer": ["no-port"]}}, "settings.peer"),
-        ({"settings": {"listen": "localhost:0"}}, "settings.listen"),
+        ({"settings": {"bind": "here"}}, "handshake: bind"),
+        ({"settings": {"peer": ["no-port"]}}, "handshake: peer"),
+        ({"settings": {"listen": "localhost:0"}}, "handshake: listen"),
         ({"token": "short"}, "token"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_wrong_flag_is_exit_2_all_the_same(tmp_path: Path) -> None:
     with ManagedProcess(tmp_path, flags=("--listen", "localhost:0")) as spawned:
         spawned.say()
         assert spawned.wait() == 2
-        assert "INVALID_FIELD: listen" in spawned.log
+        assert "INVALID_SETTING: flag --listen: listen" in spawned.log
 
 
 def test_no_handshake_at_all_is_exit_5(tmp_path: Path) -> None:

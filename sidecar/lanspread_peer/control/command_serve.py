@@ -12,6 +12,7 @@ from lanspread_peer.control.config_options import LOG_KEYS, config_options, fail
 from lanspread_peer.control.front_end import FrontEnd
 from lanspread_peer.control.process import serve
 from lanspread_peer.model import errors
+from lanspread_peer.runtime.standard_streams import take_stderr
 
 SERVE_KEYS = tuple(name for name in KEY_BY_NAME if name not in LOG_KEYS)
 
@@ -21,6 +22,7 @@ SERVE_KEYS = tuple(name for name in KEY_BY_NAME if name not in LOG_KEYS)
 @click.option("--managed", is_flag=True, help="A front end spawned this: docs/embedding.md.")
 def serve_command(config: str | None, *, managed: bool, **flags: Any) -> None:
     """Run the sidecar until it is told to end."""
+    take_stderr()
     try:
         front_end = FrontEnd.greet() if managed else None
         said = front_end.handshake.configuration() if front_end else None

@@ -30,6 +30,7 @@ class _EndlessStream:
 
 class _Caller:
     address = Address("192.0.2.1", 5000)
+    peer_id = None
 
     def __init__(self) -> None:
         self.offences: list[str] = []
