@@ -46,7 +46,7 @@ def test_a_text_becomes_a_value(name: str, text: str, value: Value) -> None:
         ("port", "9" * 5000),
         ("peer", "no-port"),
         ("mdns", "maybe"),
-        ("listen", "0.0.0.0:5000"),
+        ("listen", "localhost:5000"),
         ("listen", "unix:relative"),
         ("upload_slots", "0"),
         ("upload_bytes_per_second", str(MIN_RATE_LIMIT_BYTES_PER_SECOND - 1)),

@@ -73,7 +73,7 @@ def test_a_stdin_that_closes_before_is_refused(stdin: Stdin, data: bytes) -> Non
 def test_a_front_end_that_says_nothing_is_not_waited_for_for_ever(
     stdin: Stdin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parent_watch, "HANDSHAKE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(parent_watch, "MANAGED_LINE_TIMEOUT_S", 0.01)
     with pytest.raises(HandshakeRefused, match="no line"):
         stdin.reader.line()
 
