@@ -104,6 +104,27 @@ SABOTAGES_OF_GAMES = (
         (_VERIFY_GAME,),
     ),
     Sabotage(
+        "a game that is looked at afresh is gone for a moment",
+        f"{PACKAGE}/runtime/library.py",
+        "        self._local[key] = _not_offered(found)\n        self._doubted.add(key)\n",
+        "        self._doubted.add(key)\n",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "what is doubted is not looked at afresh",
+        f"{PACKAGE}/runtime/library.py",
+        "if key not in doubted}",
+        "}",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "a version that rotted keeps the content id of the one it was",
+        f"{PACKAGE}/storage/verify.py",
+        "index.replace_rows(game_dir, folder, {}, [VERSION_INI])",
+        "pass",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
         "verifications read side by side",
         f"{PACKAGE}/runtime/verifications.py",
         "async with self._turn:",

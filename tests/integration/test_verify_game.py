@@ -158,6 +158,16 @@ async def test_peers_hear_that_a_rotten_game_that_was_put_there_is_another_conte
     )
 
 
+async def test_rot_in_the_version_itself_breaks_the_seal(party: Party) -> None:
+    _, owner = await downloaded(party)
+    rot(party.game("downloader") / "version.ini")
+    found = await verify(owner)
+    assert (found.state, found.error_code) == (VerificationState.FAILED, "STALE")
+    await until(lambda: not local(owner).sealed and local(owner).content_id is not None)
+    assert local(owner).content_id != found.content_id
+    assert (await verify(owner)).changed_files == 0
+
+
 async def test_resealing_makes_what_is_there_the_content(party: Party) -> None:
     _, owner = await downloaded(party)
     content_id = local(owner).content_id

@@ -7,6 +7,7 @@ afresh, and offers only what is right. Exactly one final event follows each star
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from secrets import token_hex
 
@@ -34,7 +35,7 @@ from lanspread_peer.runtime.tasks import TaskSet, run_in_thread
 from lanspread_peer.storage.hasher import HashPlan, IndexedGame
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.seal import break_seal
-from lanspread_peer.storage.verify import Verified, plan_verification, verify
+from lanspread_peer.storage.verify import Verified, forget_version, plan_verification, verify
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +43,11 @@ _log = structlog.get_logger(__name__)
 class _Job:
     """One verification, running or over."""
 
-    def __init__(self, status: VerificationStatus, request: VerificationRequest) -> None:
+    def __init__(
+        self, status: VerificationStatus, request: VerificationRequest, folder: str
+    ) -> None:
         self.status = status
+        self.folder = folder
         self.request_id = request.request_id
         self.reseal = request.reseal
         self.findings: tuple[Finding, ...] = ()
@@ -90,7 +94,7 @@ class Verifications:
             VerificationState.QUEUED,
             unix_s(),
         )
-        job = self._jobs[status.id] = _Job(status, request)
+        job = self._jobs[status.id] = _Job(status, request, game.found.folder)
         self._forget_oldest()
         self._emit(VerifyBegan(status))
         job.task = self._tasks.spawn(f"verify {status.game_id}", self._run(job))
@@ -148,15 +152,13 @@ class Verifications:
         try:
             async with self._turn:
                 await self._verify(job)
+        except errors.Stale as error:
+            with suppress(errors.StorageError):
+                await run_in_thread(forget_version, self._library.game_dir, job.folder, self._index)
+            self._library.look_again(job.key)
+            self._failed(job, error)
         except errors.LanspreadError as error:
-            if isinstance(error, errors.Stale):
-                self._library.look_again(job.key)
-            self._over(
-                job,
-                VerificationState.FAILED,
-                error_code=error.reason,
-                error_message=error.message,
-            )
+            self._failed(job, error)
         except Exception:
             self._over(job, VerificationState.FAILED, error_code="INTERNAL")
             raise
@@ -217,6 +219,11 @@ class Verifications:
             await asyncio.wait({work})
         assert verified is not None, "only a cancelled one has no result"
         return verified
+
+    def _failed(self, job: _Job, error: errors.LanspreadError) -> None:
+        self._over(
+            job, VerificationState.FAILED, error_code=error.reason, error_message=error.message
+        )
 
     def _over(self, job: _Job, state: VerificationState, **values: int | str) -> None:
         job.status = replace(job.status, state=state, eta_s=None, **values)  # type: ignore[arg-type]  # fields by name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lanspread_peer.model.errors import Stale, UnsafeGame
 from lanspread_peer.model.limits import MAX_FINDINGS_PER_KIND
-from lanspread_peer.model.manifest import Manifest
+from lanspread_peer.model.manifest import VERSION_INI, Manifest
 from lanspread_peer.model.paths import is_shared
 from lanspread_peer.model.verification import Finding, FindingKind
 from lanspread_peer.storage.found import FoundGame
@@ -95,6 +95,15 @@ def verify(
     ]
     kept.sort(key=lambda finding: finding.path)
     return Verified(tuple(kept), len(missing), len(changed), len(extra))
+
+
+def forget_version(game_dir: GameDir, folder: str, index: Index) -> None:
+    """Let the `version.ini` of a game be read again, whatever its time says.
+
+    It decides whether the seal holds, so that the next look must see what it is. Raises
+    StorageError.
+    """
+    index.replace_rows(game_dir, folder, {}, [VERSION_INI])
 
 
 def _content_of(found: FoundGame) -> object:
