@@ -79,6 +79,20 @@ def test_hints_displace_only_the_oldest_hints() -> None:
     assert forgotten == [peer_id(100 + number) for number in range(MAX_KNOWN_PEERS + 1)]
 
 
+def test_a_peer_is_forgotten_on_command_unless_it_is_connected() -> None:
+    peers = PeerDb()
+    forgotten: list[PeerId] = []
+    peers.watch_forgotten(forgotten.append)
+    peers.sighted(PEER, seen(1), now=0.0)
+    peers.connected(PEER, instance_id(1), "one", address(1), now=0.0)
+    peers.forget(PEER)
+    assert peers.status(PEER) is not None
+    peers.lost(PEER, now=1.0)
+    for _ in range(2):
+        peers.forget(PEER)
+    assert (peers.status(PEER), forgotten) == (None, [PEER])
+
+
 def test_who_is_seen_takes_the_place_of_a_hint() -> None:
     peers = full_of_hints()
     assert not peers.sighted(peer_id(100), seen(100), now=0.0), "it was hinted first, then seen"

@@ -42,6 +42,15 @@ class Party:
         return running
 
 
+def test_who_runs_is_counted_and_who_waits_is_not() -> None:
+    party = Party()
+    running = party.fill(1, MAX_UPLOADS)
+    assert party.ask(2)
+    assert party.queue.running_count == MAX_UPLOADS
+    party.queue.remove(running[0])
+    assert party.queue.running_count == MAX_UPLOADS - 1
+
+
 def test_more_slots_count_at_once_and_fewer_as_soon_as_some_are_free() -> None:
     party = Party()
     running = party.fill(1, MAX_UPLOADS)
