@@ -12,7 +12,6 @@ import pytest
 from clients.conformance.conftest import Run, Seeder
 from clients.conformance.under_test import (
     CLIENTS,
-    SIDECARS,
     Built,
     client_program,
     require_built,
@@ -30,7 +29,7 @@ _ORPHAN_LIFE_S = 2.0
 _GAMES = 25
 
 
-@pytest.fixture(params=SIDECARS)
+@pytest.fixture(params=["installed", pytest.param("bundle", marks=pytest.mark.bundle)])
 def sidecar(request: pytest.FixtureRequest) -> Built:
     return require_built(request.param, sidecar_program(request.param))
 

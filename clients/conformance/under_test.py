@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 _EXE = ".exe" if os.name == "nt" else ""
 
 CLIENTS = ("python", "typescript", "rust")
-SIDECARS = ("installed", "bundle")
 
 
 @dataclass(frozen=True, slots=True)
