@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,8 @@ from lanspread_peer.__main__ import main
 
 # PyInstaller's name for the folder with what was unpacked.
 _UNPACKED = Path(getattr(sys, "_MEIPASS"))  # noqa: B009 - no type stub knows it
+
+_POLL_S = 0.25
 
 
 def run() -> None:
@@ -38,7 +41,10 @@ def run() -> None:
 
 def _end_with_bootloader(gone: threading.Event) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(os.getppid()).wait()
+        bootloader = psutil.Process(os.getppid())
+        # One that its front end killed and did not wait for is a zombie, perhaps for long.
+        while bootloader.is_running() and bootloader.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(_POLL_S)
     gone.set()
     os.kill(os.getpid(), signal.SIGTERM)
 

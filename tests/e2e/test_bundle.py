@@ -4,17 +4,18 @@ Of its two forms the folder is one process; the one file is two, and unpacks its
 folder at each start.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from lanspread_client import read_runtime_file
 from lanspread_peer import __version__
 from support.game_trees import differences, make_game
 from support.managed import QUIET
@@ -100,28 +101,39 @@ def test_its_other_commands_work(tmp_path: Path, program: Path) -> None:
         assert run(program, *health).returncode == 0
 
 
-def test_killing_the_front_end_ends_all_of_it(tmp_path: Path, program: Path) -> None:
-    said = {"game_dir": str(tmp_path), "state_dir": str(tmp_path / "state"), "settings": QUIET}
+@contextlib.contextmanager
+def front_end(folder: Path, program: Path) -> Iterator[tuple[psutil.Process, dict[str, Any]]]:
+    """A process that spawned a managed sidecar, and the answer of that."""
+    said = {"game_dir": str(folder), "state_dir": str(folder / "state"), "settings": QUIET}
     with subprocess.Popen(
         [sys.executable, SPAWNING_PARENT, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as front_end:
-        assert front_end.stdin is not None
-        assert front_end.stdout is not None
-        front_end.stdin.write(json.dumps(said).encode() + b"\n")
-        front_end.stdin.flush()
-        ready = json.loads(front_end.stdout.readline())
-        spawned = psutil.Process(front_end.pid).children(recursive=True)
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(said).encode() + b"\n")
+        process.stdin.flush()
+        try:
+            yield psutil.Process(process.pid), json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_killing_the_front_end_ends_all_of_it(tmp_path: Path, program: Path) -> None:
+    with front_end(tmp_path, program) as (parent, ready):
+        spawned = parent.children(recursive=True)
         assert ready["pid"] in [each.pid for each in spawned]
-        front_end.kill()
+        parent.kill()
         assert_they_end(spawned)
     assert not (tmp_path / "state" / "runtime.json").exists()
 
 
 def test_killing_the_outer_process_ends_the_inner_one(tmp_path: Path, temporary: Path) -> None:
-    with SidecarProcess(tmp_path / "alice", program=built("one file")) as alice:
-        inner = psutil.Process(read_runtime_file(alice.state).pid)
-        assert inner.pid != alice.process.pid
+    # Its parent neither closes stdin nor waits for what was killed, as front ends may do.
+    with front_end(tmp_path, built("one file")) as (parent, ready):
+        [outer] = parent.children()
+        inner = psutil.Process(ready["pid"])
+        assert inner.ppid() == outer.pid
         assert list(temporary.glob("_MEI*"))
-        alice.kill()
+        outer.kill()
         assert_they_end([inner])
-        assert not (alice.state / "runtime.json").exists()
+    assert not (tmp_path / "state" / "runtime.json").exists()
