@@ -18,7 +18,7 @@ from lanspread_peer.model.events import (
     Warned,
 )
 from lanspread_peer.model.game import LocalGame, LocalState
-from lanspread_peer.model.ids import GameId, VerificationId
+from lanspread_peer.model.ids import GameId, VerificationId, game_key
 from lanspread_peer.model.limits import MAX_ACTIVE_VERIFICATIONS, MAX_KEPT_VERIFICATIONS
 from lanspread_peer.model.verification import (
     Finding,
@@ -156,6 +156,17 @@ async def test_peers_hear_that_a_rotten_game_that_was_put_there_is_another_conte
     await until(
         lambda: (now := title(other)) and [each.content_id for each in now.variants] != [content_id]
     )
+
+
+async def test_a_game_is_shown_while_it_is_looked_at_afresh(party: Party) -> None:
+    sidecar = await party.start("alice", {AOE2: GAME})
+    before = local(sidecar)
+    sidecar._library.look_again(game_key(AOE2))
+    assert local(sidecar).state is LocalState.INDEXING
+    assert sidecar.status().game_count == 0
+    sidecar._library.look_again(game_key("unknown"))
+    assert title(sidecar, "unknown") is None
+    await until(lambda: local(sidecar) == before)
 
 
 async def test_rot_in_the_version_itself_breaks_the_seal(party: Party) -> None:
