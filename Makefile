@@ -5,6 +5,8 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
+# Every sidecar that a test starts would compile all of its source, for most of a second.
+unexport PYTHONDONTWRITEBYTECODE
 BIN = .venv/bin
 VENV = .venv/.installed
 BUNDLE_BIN = build/bundle-venv/bin

@@ -1,6 +1,7 @@
 """Real sidecar processes, each with folders of its own, driven by the Python client."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from lanspread_client import LanspreadError, SyncClient
 PATIENCE_S = 60.0
 LOOPBACK = "127.0.0.1"
 THIS_PROGRAM = (sys.executable, "-m", "lanspread_peer")
+# What is installed was compiled then; a checkout is at its first start, when nothing forbids that.
+INSTALLED = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Sidecar:
@@ -60,7 +63,7 @@ class Sidecar:
         started = time.perf_counter()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=INSTALLED
             )
         wait_until(self._answers, f"{self.folder.name} to start", step_s=0.005)
         return time.perf_counter() - started
