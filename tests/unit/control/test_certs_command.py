@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lanspread_peer.__main__ import main
+from lanspread_peer.control.certs_command import certs as group
 from lanspread_peer.model.limits import MAX_PARTY_AUTHORITIES
 from lanspread_peer.storage.party_folder import read_party_files
 from lanspread_peer.transport.credentials import Credentials, read_party
@@ -24,7 +24,7 @@ from support.quic_pair import make_key
 
 
 def certs(*words: str | Path, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, ["certs", *map(str, words)])
+    result = CliRunner().invoke(group, [*map(str, words)])
     assert result.exit_code == code, result.output
     return result
 
