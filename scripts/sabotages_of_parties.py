@@ -4,6 +4,7 @@ from sabotage_entry import PACKAGE, UNIT, Sabotage
 
 _STRANGERS = "tests/integration/test_party_strangers.py"
 _MEMBERS = "tests/integration/test_party_members.py"
+_ROTATION = "tests/integration/test_party_rotation.py"
 _TRUST = f"{UNIT}/transport/test_party_trust.py"
 
 SABOTAGES_OF_PARTIES = (
@@ -82,14 +83,14 @@ SABOTAGES_OF_PARTIES = (
         f"{PACKAGE}/runtime/renewals.py",
         "            await greeter.greet(connection)\n",
         "            pass\n",
-        (f"{_MEMBERS}::test_a_rotated_member_stays_connected_when_its_old_certificate_ends",),
+        (f"{_ROTATION}::test_a_rotated_member_stays_connected_when_its_old_certificate_ends",),
     ),
     Sabotage(
         "half-copied files of a party count",
         f"{PACKAGE}/runtime/party_watch.py",
         "if is_settled and found != self._used:",
         "if found != self._used:",
-        (f"{_MEMBERS}::test_files_count_only_once_they_hold_still",),
+        (f"{_ROTATION}::test_files_count_only_once_they_hold_still",),
     ),
     Sabotage(
         "the organiser signs keys that nobody proved to have",
