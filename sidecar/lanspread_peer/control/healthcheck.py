@@ -4,6 +4,7 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from msgspec import UNSET
 
 from lanspread_peer.control.tls import SERVER_NAME
 from lanspread_peer.model.errors import StorageError
@@ -33,7 +34,7 @@ def is_serving(state_dir: Path) -> bool:
 def _channel_to(running: runtime_file.RuntimeFile) -> grpc.Channel:
     # A proxy for the web has no business between two processes of one machine.
     options = [("grpc.enable_http_proxy", 0)]
-    if not running.tls_certificate:
+    if running.tls_certificate is UNSET:
         return grpc.insecure_channel(running.address, options=options)
     credentials = grpc.ssl_channel_credentials(running.tls_certificate.encode())
     options_with_name = [*options, ("grpc.ssl_target_name_override", SERVER_NAME)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec import UNSET
 
 from lanspread_peer import __version__
 from lanspread_peer.control.access import new_token
@@ -134,8 +135,8 @@ def _announced(sidecar: Sidecar, server: ControlServer, token: str) -> Iterator[
         instance_id=sidecar.instance_id,
         version=__version__,
         started_at=unix_s(),
-        tls_certificate=server.tls.certificate if server.tls else "",
-        tls_cert_sha256=server.tls.sha256 if server.tls else "",
+        tls_certificate=server.tls.certificate if server.tls else UNSET,
+        tls_cert_sha256=server.tls.sha256 if server.tls else UNSET,
     )
     runtime_file.write(sidecar.state_dir, content)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from lanspread_peer.model.errors import GameDirGone, StorageError
 from lanspread_peer.model.ids import InstanceId
@@ -22,7 +22,7 @@ API_VERSIONS = ("lanspread.peer.v1",)
 class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
     """What the file says; `address` is a gRPC target, `started_at` in seconds since 1970.
 
-    The certificate, in PEM, is the one to expect there; empty: the address is dialled without TLS.
+    The certificate, in PEM, is the one to expect there; the key is missing where there is no TLS.
     """
 
     address: str
@@ -32,8 +32,8 @@ class RuntimeFile(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     started_at: float
     api: tuple[str, ...] = API_VERSIONS
-    tls_certificate: str = ""
-    tls_cert_sha256: str = ""
+    tls_certificate: str | UnsetType = UNSET
+    tls_cert_sha256: str | UnsetType = UNSET
 
     def __repr__(self) -> str:
         # The token must not get into a log.
