@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.namespaces import Link, Machine, network
+from lanspread_peer.control.doctor.finding import Verdict
 from lanspread_peer.control.doctor.network import check_running_port
-from lanspread_peer.model.diagnosis import Verdict
 from lanspread_peer.model.limits import MIB
 from lanspread_peer.model.peer import Address
 from lanspread_peer.storage import runtime_file

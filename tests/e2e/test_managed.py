@@ -207,7 +207,7 @@ def test_the_log_has_the_level_of_the_handshake_unless_a_flag_says_another(
     with ManagedProcess(tmp_path, command=command, log_level="error").start() as spawned:
         spawned.close_stdin()
         assert spawned.wait() == 0
-        assert ("event=ready" in spawned.log) == is_told
+        assert ('"event": "ready"' in spawned.log) == is_told
 
 
 def test_what_is_printed_goes_to_stderr(tmp_path: Path) -> None:

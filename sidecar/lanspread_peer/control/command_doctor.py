@@ -10,6 +10,7 @@ import click
 from lanspread_peer.control.config_options import config_options, load_config
 from lanspread_peer.control.config_sources import Config
 from lanspread_peer.control.doctor.disk import check_disk
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.control.doctor.interfaces import (
     judge_interfaces,
     multicast_host,
@@ -23,7 +24,6 @@ from lanspread_peer.control.doctor.network import (
 )
 from lanspread_peer.control.doctor.running import Running, check_versions, look_at_running
 from lanspread_peer.control.exit_codes import ExitCode
-from lanspread_peer.model.diagnosis import Finding, Verdict
 from lanspread_peer.model.peer import is_loopback
 from lanspread_peer.model.plain_text import plain
 

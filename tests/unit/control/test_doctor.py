@@ -7,6 +7,7 @@ import pytest
 
 from lanspread_peer import __version__
 from lanspread_peer.control.doctor.disk import judge_file_system
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.control.doctor.interfaces import Interface, judge_interfaces
 from lanspread_peer.control.doctor.machine import (
     FEWEST_DESCRIPTORS,
@@ -16,7 +17,6 @@ from lanspread_peer.control.doctor.machine import (
     judge_descriptors,
 )
 from lanspread_peer.control.doctor.running import Running, check_versions
-from lanspread_peer.model.diagnosis import Finding, Verdict
 
 LAN = Interface("eth0", ("192.168.1.2", "2001:db8::2"))
 WIRELESS = Interface("wlan0", ("192.168.1.3",))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lanspread_peer.model.diagnosis import Finding, Verdict
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.model.errors import GameDirUnusable, StorageError
 from lanspread_peer.model.limits import MIB
 from lanspread_peer.storage.game_dir import GameDir, file_system_of

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import psutil
 
-from lanspread_peer.model.diagnosis import Finding, Verdict
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 
 MULTICAST_GROUP = "224.0.0.251"
 MULTICAST_PORT = 5353

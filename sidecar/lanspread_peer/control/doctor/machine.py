@@ -4,7 +4,7 @@ import ctypes
 import sys
 from datetime import UTC, datetime
 
-from lanspread_peer.model.diagnosis import Finding, Verdict
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.model.limits import (
     MAX_BULK_CONNECTIONS,
     MAX_CONTROL_CALLS,

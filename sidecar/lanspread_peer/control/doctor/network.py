@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.control.doctor.interfaces import MULTICAST_GROUP, MULTICAST_PORT
 from lanspread_peer.model.config import DEFAULT_PORT
-from lanspread_peer.model.diagnosis import Finding, Verdict
 from lanspread_peer.model.peer import Address
 
 _PATIENCE_S = 2.0

@@ -10,7 +10,7 @@ from lanspread.peer.v1 import peer_service_pb2 as pb
 from lanspread.peer.v1 import types_pb2
 from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_peer import __version__
-from lanspread_peer.model.diagnosis import Finding, Verdict
+from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.model.errors import LanspreadError, StorageError
 from lanspread_peer.model.limits import MAX_PAGE_SIZE
 from lanspread_peer.model.peer import Address, split_host_port
