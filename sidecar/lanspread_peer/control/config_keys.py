@@ -221,7 +221,7 @@ KEYS = (
     Key(
         "listen",
         Kind.TEXT,
-        "Where front ends connect: 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
+        "Where front ends connect: ADDRESS:PORT or unix:/PATH; beyond this PC by TLS.",
         "a private Unix socket, on Windows a loopback port",
         "",
         accept=_listen,
