@@ -246,11 +246,15 @@ class PlannerMachine(RuleBasedStateMachine):
             del self.left[asked.id]
 
     def assign(self) -> None:
-        for asked in self.planner.assign(now=self.now):
+        batch = self.planner.assign(now=self.now)
+        for asked in batch:
             if asked.replaces is not None:
                 del self.out[asked.replaces]
                 del self.left[asked.replaces]
             self.check_new(asked)
+            # What a takeover leaves of the request it cuts is missing again, after the copies.
+            if asked.copy and all(each.replaces is None for each in batch):
+                self.check_endgame()
             self.out[asked.id] = self.seen[asked.id] = asked
             self.left[asked.id] = set(asked.chunks)
         assert len(self.out) <= MAX_REQUESTS_PER_DOWNLOAD
@@ -289,10 +293,11 @@ class PlannerMachine(RuleBasedStateMachine):
         assert asked.copy == bool(others)
         for chunk in chunks:
             assert sum(chunk in left for left in self.left.values()) < 2
-        if asked.copy and asked.replaces is None:
-            missing = self.planner._map.missing
-            admitted = self.planner._sources.admitted()
-            assert not any(source.askable(missing) for source in admitted), "no endgame yet"
+
+    def check_endgame(self) -> None:
+        missing = self.planner._map.missing
+        admitted = self.planner._sources.admitted()
+        assert not any(source.askable(missing) for source in admitted), "no endgame yet"
 
 
 TestPlannerMachine = pytest.mark.scales(PlannerMachine.TestCase)
