@@ -68,7 +68,11 @@ export function isRefusal(line: string): boolean {
 
 /** Why a sidecar ended before it was ready, by the last line that it logged. */
 export function startFailure(lastLine: string, code: number | null): LanspreadError {
-  const metadata = { exit_code: String(code ?? ""), last_line: lastLine };
-  const [, reason = SPAWN_FAILED, sentence = lastLine] = REFUSAL.exec(lastLine) ?? [];
-  return new LanspreadError(reason, `the sidecar did not start: ${sentence}`, metadata);
+  const [, reason, sentence = lastLine] = REFUSAL.exec(lastLine) ?? [];
+  const metadata = {
+    exit_code: String(code ?? ""),
+    last_line: lastLine,
+    ...(reason === undefined ? {} : { sidecar_reason: reason }),
+  };
+  return new LanspreadError(SPAWN_FAILED, `the sidecar did not start: ${sentence}`, metadata);
 }

@@ -45,8 +45,8 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 /**
  * Starts a sidecar and waits until it serves.
  *
- * Throws LanspreadError: when the sidecar ends instead, its own reason if it gave one, with the
- * metadata `exit_code` and `last_line`, else SPAWN_FAILED, as for a program that is not there;
+ * Throws LanspreadError: SPAWN_FAILED when the sidecar ends instead, with the metadata `exit_code`,
+ * `last_line`, and `sidecar_reason` if it gave one, or when there is no such program;
  * SPAWN_TIMEOUT; HANDSHAKE_INVALID or API_UNSUPPORTED for what is no sidecar for this client. No
  * process is left then.
  */

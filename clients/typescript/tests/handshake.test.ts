@@ -66,10 +66,15 @@ test("a sidecar that speaks other APIs only is refused by name", () => {
 test("the last line of a sidecar that did not start tells why", () => {
   const line = "lanspread-peer: ALREADY_RUNNING: another one has /state";
   const told = startFailure(line, 3);
-  assert.equal(told.reason, "ALREADY_RUNNING");
+  assert.equal(told.reason, "SPAWN_FAILED");
   assert.match(told.message, /: another one has \/state$/);
-  assert.deepEqual(told.metadata, { exit_code: "3", last_line: line });
+  assert.deepEqual(told.metadata, {
+    exit_code: "3",
+    last_line: line,
+    sidecar_reason: "ALREADY_RUNNING",
+  });
   const untold = startFailure("Segmentation fault", null);
   assert.equal(untold.reason, "SPAWN_FAILED");
+  assert.deepEqual(untold.metadata, { exit_code: "", last_line: "Segmentation fault" });
   assert.match(untold.message, /Segmentation fault/);
 });

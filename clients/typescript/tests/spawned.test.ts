@@ -49,7 +49,8 @@ test("a program that is not there is told", async () => {
 test("the reason of a sidecar that does not start is told, with its exit code", async () => {
   const said = 'console.error("log\\nlanspread-peer: CANNOT_BIND: port 1 is taken\\nmore");';
   const error = await failureOf(`${said} process.exitCode = 4;`);
-  assert.equal(error.reason, "CANNOT_BIND");
+  assert.equal(error.reason, "SPAWN_FAILED");
+  assert.equal(error.metadata.sidecar_reason, "CANNOT_BIND");
   assert.match(error.message, /: port 1 is taken$/);
   assert.equal(error.metadata.exit_code, "4");
 });
