@@ -72,6 +72,20 @@ SABOTAGES_OF_PARTIES = (
         (f"{UNIT}/runtime/test_party_watch.py",),
     ),
     Sabotage(
+        "who is left out while it is greeted is linked",
+        f"{PACKAGE}/runtime/peer_links.py",
+        "if (fault := self._why_not(peer_id)) is not None:",
+        "if (fault := self._why_not(peer_id)) is not None and False:",
+        (f"{UNIT}/runtime/test_peer_links.py",),
+    ),
+    Sabotage(
+        "who has expired keeps a connection that is being greeted",
+        f"{PACKAGE}/runtime/link.py",
+        "for connection in (*self.greeting, *(",
+        "for connection in (*(",
+        (f"{_MEMBERS}::test_who_expires_loses_also_the_connection_that_it_never_lets_us_greet",),
+    ),
+    Sabotage(
         "who has expired keeps its bulk connections",
         f"{PACKAGE}/runtime/sidecar.py",
         "            self._bulk.send_away(member)\n",

@@ -10,7 +10,7 @@ from lanspread_peer.model.events import PeerConnected, PeerDiscovered, PeerLost
 from lanspread_peer.model.peer import PeerState
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.wire import messages
-from support.hostile_peer import HostilePeer
+from support.hostile_peer import HostilePeer, silent
 from support.party import (
     AOE2,
     Party,
@@ -40,6 +40,15 @@ async def test_a_blocked_peers_connection_ends_at_once_and_it_is_no_source(party
     await until(lambda: title(sidecar) is None)
     assert [(each.id, each.blocked) for each in sidecar.peers()] == [(peer.peer_id, True)]
     await until(lambda: len(party.events(sidecar).of(PeerLost)) == 1)
+
+
+async def test_a_peer_that_never_ends_its_greeting_is_blocked_at_once(party: Party) -> None:
+    peer = await party.hostile()
+    peer.answers[messages.Challenge] = silent
+    sidecar = await party.start("sidecar", peers=(peer,))
+    await until(lambda: peer.asked(messages.Challenge) != [])
+    await sidecar.block_peer(peer.peer_id)
+    assert await peer.accepted[0].wait_closed() == "blocked"
 
 
 async def test_a_blocked_peer_is_not_answered(party: Party) -> None:

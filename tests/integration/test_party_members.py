@@ -21,6 +21,7 @@ from lanspread_peer.wire import messages
 from lanspread_peer.wire.announcement import SERVICE_TYPE, Announcement
 from lanspread_peer.wire.codec import decode_answer
 from support.game_trees import differences
+from support.hostile_peer import silent
 from support.members import (
     Members,
     pair,
@@ -35,6 +36,7 @@ from support.party import (
     AOE2,
     MIB,
     Party,
+    address_of,
     change_settings,
     download,
     make_game,
@@ -43,6 +45,7 @@ from support.party import (
     wait_bytes,
     wait_sources,
 )
+from support.quic_pair import make_key
 from support.quic_party import LOOPBACK
 from support.tls_party import RawCaller
 
@@ -101,6 +104,27 @@ async def test_a_connection_ends_without_anybody_asking(party: Party) -> None:
     turn_clock(server, 6 * DAY)
     lost = await party.events(server).wait_for(PeerLost)
     assert lost.detail == "CERTIFICATE_EXPIRED"
+
+
+@pytest.mark.parametrize("calls", [False, True])
+async def test_who_expires_loses_also_the_connection_that_it_never_lets_us_greet(
+    party: Party, calls: bool
+) -> None:
+    members = Members(party)
+    key = make_key()
+    member = members.authority.member(key, end=5 * DAY)
+    guest = await party.hostile(credentials=members.authority.credentials(key, member))
+    guest.answers[messages.Challenge] = silent
+    members.enrol("server")
+    server = await party.start("server", peers=(guest,))
+    await until(lambda: guest.asked(messages.Challenge) != [])
+    connections = [guest.accepted[0]]
+    if calls:
+        connections.append(await guest.dial(address_of(server)))
+    turn_clock(server, 6 * DAY)
+    await watch_of(server).look()
+    ends = [await connection.wait_closed() for connection in connections]
+    assert set(ends) == {"CERTIFICATE_EXPIRED"}
 
 
 async def test_bulk_connections_end_with_their_owners_certificate(party: Party) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from lanspread_peer.core.peer_db import PeerDb
-from lanspread_peer.model.errors import ConnectionLost
+from lanspread_peer.model.errors import ConnectionLost, NotAMember
 from lanspread_peer.model.events import Event
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.peer import Address
@@ -19,7 +19,7 @@ OWN_ID = peer_id(0)
 
 
 class SilentTransport:
-    """Every dial waits until it is given up."""
+    """Every dial waits until it is given up, but for those that a test answers."""
 
     port = 1
 
@@ -27,16 +27,18 @@ class SilentTransport:
         self.dialled: list[Address] = []
         self.running: list[Address] = []
         self.most_at_once = 0
+        self.answers: dict[Address, Connection] = {}
 
     async def dial(self, address: Address, expected: PeerId | None) -> Connection:  # noqa: ARG002 - as the protocol has it
         self.dialled.append(address)
         self.running.append(address)
         self.most_at_once = max(self.most_at_once, len(self.running))
         try:
-            await asyncio.Event().wait()
+            if address not in self.answers:
+                await asyncio.Event().wait()
         finally:
             self.running.remove(address)
-        raise AssertionError
+        return self.answers[address]
 
     async def close(self) -> None:
         return
@@ -80,12 +82,14 @@ class LinkParty:
         self.transport = SilentTransport()
         self.peers = PeerDb()
         self.events: list[Event] = []
+        self.left_out: set[PeerId] = set()
         warnings = WarnOnce(self.events.append)
         self.links = PeerLinks(
             own_id=OWN_ID,
             own_instance=instance_id(0),
             transport=self.transport,
             is_blocked=lambda _peer: False,
+            why_not=lambda peer: NotAMember("left out") if peer in self.left_out else None,
             peers=self.peers,
             hello=_no_hello,
             emit=self.events.append,

@@ -74,7 +74,8 @@ class Link:
     `woken` tells whoever waits on the link to look again; `greeted` is set while there is a
     connection; `linked` while the peer counts as connected, else `lost`. `offered_digest` is that
     of a library which is not fetched yet. `told_by` is the only peer that knows of this one, if
-    nobody else does. `keeper` is the task that dials the peer and follows it.
+    nobody else does. `keeper` is the task that dials the peer and follows it. `greeting` are
+    the connections that we dialled and that are not greeted yet.
     """
 
     peer_id: PeerId
@@ -84,6 +85,7 @@ class Link:
     heard_at: float = 0.0
     keeper: asyncio.Task[None] | None = None
     offered_digest: str | None = None
+    greeting: set[Connection] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
     linked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,6 +128,11 @@ class Link:
         if self.choice.current is None:
             self.greeted.clear()
         self.woken.set()
+
+    def close(self, detail: str) -> None:
+        """End all connections to the peer, greeted or not."""
+        for connection in (*self.greeting, *(proven.connection for proven in self.choice.all)):
+            connection.close(detail)
 
     async def sleep(self, seconds: float) -> None:
         """Waits so long, or until it is woken."""

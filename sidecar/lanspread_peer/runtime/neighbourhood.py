@@ -109,6 +109,7 @@ class Neighbourhood:
             own_instance=self._identity.instance,
             transport=self._transport,
             is_blocked=self._blocked.__contains__,
+            why_not=self._identity.credentials.why_not,
             peers=self._peers,
             hello=self._own_hello,
             emit=self._emit,

@@ -9,7 +9,6 @@ ends use and keep the same one (core/connection_choice.py).
 import asyncio
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Any
 
 import structlog
 
@@ -38,7 +37,7 @@ from lanspread_peer.runtime.ping_service import follow
 from lanspread_peer.runtime.refusals import Refusals
 from lanspread_peer.runtime.requests import is_answering
 from lanspread_peer.runtime.short_words import push_digest, say_goodbye
-from lanspread_peer.runtime.tasks import TaskSet
+from lanspread_peer.runtime.tasks import TaskSet, first_of
 from lanspread_peer.runtime.warn_once import WarnOnce
 from lanspread_peer.transport.base import Connection, Transport
 from lanspread_peer.wire import messages
@@ -61,6 +60,7 @@ class PeerLinks:
         own_instance: InstanceId,
         transport: Transport,
         is_blocked: Callable[[PeerId], bool],
+        why_not: Callable[[PeerId], errors.NotAMember | None],
         peers: PeerDb,
         hello: OwnHello,
         emit: Callable[[Event], None],
@@ -76,6 +76,7 @@ class PeerLinks:
         self._clones = Clones(own_id, own_instance, self._dialler, self.greeter, warnings)
         self._refusals = refusals
         self._blocked = is_blocked
+        self._why_not = why_not
         self._peers = peers
         self._emit = emit
         self._on_titles = on_titles
@@ -154,8 +155,7 @@ class PeerLinks:
         link = self._links.get(peer_id)
         if link is None:
             return
-        for proven in link.choice.all:
-            proven.connection.close(detail)
+        link.close(detail)
         link.woken.set()
         await self.wait_lost(peer_id)
 
@@ -203,6 +203,12 @@ class PeerLinks:
         links = self._links.values()
         return {link.peer_id: link.connection for link in links if link.connection}
 
+    @property
+    def reached(self) -> frozenset[PeerId]:
+        """The peers with a connection, also one that is not greeted yet: they are answered."""
+        links = self._links.values()
+        return frozenset(link.peer_id for link in links if link.connection or link.greeting)
+
     def _link(
         self, peer_id: PeerId, sighting: Sighting, dialled: Connection | None = None
     ) -> Link | None:
@@ -219,6 +225,8 @@ class PeerLinks:
         choice = ConnectionChoice[Proven](self._own_id, peer_id)
         link = Link(peer_id, DialPolicy(self._rng), choice, sighting.told_by)
         self._links[peer_id] = link
+        if dialled is not None:
+            link.greeting.add(dialled)
         link.keeper = self._tasks.spawn(f"link {peer_id[:8]}", self._keep_linked(link, dialled))
         return link
 
@@ -250,8 +258,7 @@ class PeerLinks:
         finally:
             if self._links.get(link.peer_id) is link:
                 del self._links[link.peer_id]
-            for proven in link.choice.all:
-                proven.connection.close("link ended")
+            link.close("link ended")
 
     def _is_worth_dialling(self, link: Link) -> bool:
         known = self._peers.status(link.peer_id) is not None
@@ -261,9 +268,10 @@ class PeerLinks:
         """Returns once the peer is greeted, by us or by its own call, or that failed."""
         dialled = dialled or await self._dial_unless_greeted(link)
         if dialled is not None:
+            link.greeting.add(dialled)
             greeting = self._tasks.spawn("greeting", self._greet(link, dialled))
             # Its end is not waited for when the peer calls; both ends judge which one stays.
-            await _first_of(greeting, link.greeted)
+            await first_of(greeting, link.greeted)
 
     async def _dial_unless_greeted(self, link: Link) -> Connection | None:
         if link.greeted.is_set():
@@ -274,7 +282,7 @@ class PeerLinks:
             self._dialler.first_answer(addresses, link.peer_id, link.wish, hinted)
         )
         try:
-            await _first_of(dial, link.greeted)
+            await first_of(dial, link.greeted)
             return dial.result() if dial.done() else None
         except errors.NotAMember as error:
             self._refusals.refused(error)
@@ -286,6 +294,8 @@ class PeerLinks:
     async def _greet(self, link: Link, connection: Connection) -> None:
         asked_at = monotonic_s()
         try:
+            # Perhaps that has changed while it was dialled.
+            self._require_wanted(link.peer_id)
             ack = await self.greeter.greet(connection)
             now = monotonic_s()
             self._peers.answered(link.peer_id, rtt_s=now - asked_at, now=now)
@@ -299,6 +309,8 @@ class PeerLinks:
         except asyncio.CancelledError:
             connection.close("ending")
             raise
+        finally:
+            link.greeting.discard(connection)
 
     async def _take(self, link: Link, proven: Proven) -> None:
         """Use or keep a connection; raises Refused when another instance of the peer lives."""
@@ -318,6 +330,10 @@ class PeerLinks:
     def _require_wanted(self, peer_id: PeerId) -> None:
         if self.is_blocked(peer_id):
             raise errors.Refused("this sidecar has blocked the caller")
+        if (fault := self._why_not(peer_id)) is not None:
+            fault.metadata["peer_id"] = peer_id
+            self._refusals.refused(fault)
+            raise errors.Refused(f"the party does not let it in any more: {fault.reason}")
 
     async def _watch(self, link: Link, proven: Proven) -> None:
         await proven.connection.wait_closed()
@@ -380,12 +396,3 @@ class PeerLinks:
         self._emit(PeerLost(link.peer_id, name, detail))
         self._emit(PeerCountUpdated(self._peers.connected_count))
         self._on_titles(changed)
-
-
-async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
-    """Waits until the work is over or the event is set; the work goes on."""
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()

@@ -342,7 +342,7 @@ class Sidecar:
         self._party = PartyWatch(
             papers,
             self._identity.credentials,
-            members=lambda: self._bulk.served | self._neighbourhood.links.live.keys(),
+            members=lambda: self._bulk.served | self._neighbourhood.links.reached,
             send_away=send_away,
             renew=self._neighbourhood.renew,
             dial_again=self._neighbourhood.links.dial_again,

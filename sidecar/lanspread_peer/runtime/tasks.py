@@ -47,6 +47,15 @@ async def run_to_end(work: Awaitable[_Result]) -> _Result:
     return task.result()
 
 
+async def first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
+    """Waits until the work is over or the event is set; the work goes on."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
 def raise_if_cancelled() -> None:
     """Raises CancelledError when a cancel came during `run_to_end` and was not too late."""
     task = asyncio.current_task()

@@ -12,6 +12,7 @@ from lanspread_peer.model.peer import Sighting
 from lanspread_peer.runtime import clones
 from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.transport.base import Connection
+from lanspread_peer.wire import messages
 from support.link_party import OWN_ID, HandmadeConnection, LinkParty, hello_of
 from support.values import address, instance_id, peer_id
 
@@ -118,4 +119,29 @@ async def test_a_connection_whose_link_ended_while_a_clone_was_asked_is_refused(
     ended.set()
     with pytest.raises(errors.Refused):
         await late
+    await party.links.close()
+
+
+async def test_who_is_left_out_while_it_is_greeted_is_not_linked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, left_out = asyncio.Event(), asyncio.Event()
+
+    async def greet(_connection: Connection) -> messages.HelloAck:
+        asked.set()
+        await left_out.wait()
+        return messages.HelloAck(peer_id(2), instance_id(2), "p", 1, 1, 1, "")
+
+    party = LinkParty()
+    monkeypatch.setattr(party.links.greeter, "greet", greet)
+    dialled = party.transport.answers[address(2)] = HandmadeConnection(2)
+    party.links.sighted(peer_id(2), announced(2))
+    await asked.wait()
+    assert party.links.reached == {peer_id(2)}
+    party.left_out.add(peer_id(2))
+    left_out.set()
+    assert await asyncio.wait_for(dialled.wait_closed(), 10) == "greeting failed"
+    await party.settle()
+    assert party.links.live == {}
+    assert party.links.reached == frozenset()
     await party.links.close()
