@@ -190,8 +190,11 @@ class Neighbourhood:
 
     async def send_away(self, peer_id: PeerId, error: NotAMember) -> None:
         """A party does not let this peer in any more; returns once it is lost."""
-        await self.links.drop(peer_id, error.reason)
-        self.refusals.refused(error)
+        try:
+            await self.links.drop(peer_id, error.reason)
+        finally:
+            # Also when the caller waits no longer for the loss.
+            self.refusals.refused(error)
 
     async def renew(self) -> None:
         """Show a party's new certificate to those who are linked and have not seen it."""

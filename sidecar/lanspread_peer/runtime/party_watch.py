@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lanspread_peer.model.errors import InvalidCertificate, NotAMember, StorageError
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.model.ids import PeerId
+from lanspread_peer.runtime.logs import LogOnce
 from lanspread_peer.storage.party_folder import PartyFiles, read_party_files
 from lanspread_peer.transport.credentials import Credentials, Party, read_party
 from lanspread_peer.transport.party_trust import ends_at
@@ -27,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 # Two small files are read so often; a person who copied new ones waits twice as long at most.
 _LOOK_S = 3.0
+# A lost connection is closed at once; so long the tasks on it may take to end.
+_GONE_WITHIN_S = 10.0
 _DEFAULT_FOLDER = "party"
 _WARN_BEFORE = timedelta(days=1)
 
@@ -81,22 +84,32 @@ class PartyWatch:
         self._renew = renew
         self._dial_again = dial_again
         self._emit = emit
+        self._said = LogOnce()
         self._told: Warned | None = None
         self._told_of_files: Warned | None = None
 
     async def run(self) -> None:
         """Look again and again, and at once when somebody's certificate ends."""
         while True:
-            await self.look()
-            await asyncio.sleep(self._rest_s())
+            rest_s = _LOOK_S
+            try:
+                await self.look()
+                rest_s = self._rest_s()
+            except Exception as error:  # noqa: BLE001 - no fault may let in for good who must go
+                if self._said.first_time("look", type(error).__name__):
+                    _log.exception("looking after the party failed")
+            await asyncio.sleep(rest_s)
 
     async def look(self) -> None:
         """Do what is due now."""
         await self._take_new_files()
+        going = []
         for peer_id in list(self._members()):
             if (fault := self._credentials.why_not(peer_id)) is not None:
                 fault.metadata["peer_id"] = peer_id
-                await self._send_away(peer_id, fault)
+                going.append(self._part_from(peer_id, fault))
+        # At once, so that nobody stays longer because another is slow to go.
+        await asyncio.gather(*going)
         self._look_at_own()
 
     async def keep_renewed(self) -> None:
@@ -104,6 +117,14 @@ class PartyWatch:
         while True:
             await self._renew()
             await asyncio.sleep(_LOOK_S)
+
+    async def _part_from(self, peer_id: PeerId, fault: NotAMember) -> None:
+        try:
+            async with asyncio.timeout(_GONE_WITHIN_S):
+                await self._send_away(peer_id, fault)
+        except TimeoutError:
+            if self._said.first_time(peer_id, "not gone"):
+                _log.warning("a peer that must go is still there", peer=peer_id)
 
     def _rest_s(self) -> float:
         end = self._credentials.next_end()

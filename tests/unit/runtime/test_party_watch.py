@@ -1,11 +1,15 @@
 """When the papers of a party are looked at, and who is sent away then."""
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from lanspread_peer.model.errors import NotAMember
 from lanspread_peer.model.events import Event
 from lanspread_peer.model.ids import PeerId
+from lanspread_peer.runtime import party_watch
 from lanspread_peer.runtime.party_watch import Papers, PartyWatch
 from lanspread_peer.storage.party_folder import read_party_files
 from lanspread_peer.transport.certificate import peer_id_of_certificate
@@ -36,7 +40,7 @@ class Watched:
             Papers(folder, read_party_files(folder), party),
             self.credentials,
             members=lambda: self.connected,
-            send_away=self.send_away,
+            send_away=lambda peer_id, error: self.send_away(peer_id, error),
             renew=self.nothing,
             dial_again=lambda: None,
             emit=self.events.append,
@@ -86,3 +90,46 @@ async def test_who_never_showed_a_certificate_must_go(tmp_path: Path) -> None:
     watched.connected.append(stranger)
     await watched.watch.look()
     assert watched.sent_away == [(stranger, "NOT_A_MEMBER")]
+
+
+async def test_who_is_slow_to_go_keeps_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(tmp_path)
+    slow, gone = PeerId("a" * 52), watched.send_away
+
+    async def never_gone(peer_id: PeerId, error: NotAMember) -> None:
+        if peer_id == slow:
+            await asyncio.Event().wait()
+        await gone(peer_id, error)
+
+    monkeypatch.setattr(watched, "send_away", never_gone)
+    monkeypatch.setattr(party_watch, "_GONE_WITHIN_S", 0.01)
+    watched.connected.insert(0, slow)
+    watched.now = watched.end + SECOND
+    await asyncio.wait_for(watched.watch.look(), 10)
+    assert watched.sent_away == [(watched.guest, "CERTIFICATE_EXPIRED")]
+
+
+async def test_a_fault_while_looking_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(tmp_path)
+    gone, sent_away = watched.send_away, asyncio.Event()
+    failures = [RuntimeError("a bug"), OSError("a disk")]
+
+    async def fails_first(peer_id: PeerId, error: NotAMember) -> None:
+        if failures:
+            raise failures.pop()
+        await gone(peer_id, error)
+        sent_away.set()
+
+    monkeypatch.setattr(watched, "send_away", fails_first)
+    monkeypatch.setattr(party_watch, "_LOOK_S", 0.01)
+    watched.now = watched.end + SECOND
+    running = asyncio.ensure_future(watched.watch.run())
+    try:
+        await asyncio.wait_for(sent_away.wait(), 10)
+    finally:
+        running.cancel()
+    assert watched.connected == []
