@@ -6,7 +6,7 @@ party is ever called expired; everything else is a stranger's.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,6 +30,8 @@ from lanspread_peer.model.limits import CLOCK_SKEW_S
 from lanspread_peer.transport.party_certificates import PEER_URN, peer_id_in, require_bounded
 
 _SKEW = timedelta(seconds=CLOCK_SKEW_S)
+# RFC 5280, 4.1.2.5: a certificate without an end has almost this one.
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 class PartyTrust:
@@ -77,7 +79,8 @@ def check_dates(certificate: x509.Certificate, now: datetime) -> None:
 
 def ends_at(certificate: x509.Certificate) -> datetime:
     """From when on it counts as expired."""
-    return certificate.not_valid_after_utc + _SKEW
+    end = certificate.not_valid_after_utc
+    return end + min(_SKEW, _LAST_MOMENT - end)
 
 
 def _require_own_id(certificate: x509.Certificate) -> None:

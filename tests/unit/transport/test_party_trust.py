@@ -1,5 +1,6 @@
 """Who is a member: one certificate, of a trusted authority, for its own key, in its time."""
 
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -16,6 +17,7 @@ from lanspread_peer.model.errors import (
 )
 from lanspread_peer.model.limits import MAX_CERTIFICATE_BYTES
 from lanspread_peer.transport.certificate import make_certificate
+from lanspread_peer.transport.party_certificates import make_authority, make_member
 from lanspread_peer.transport.party_trust import PartyTrust, ends_at
 from support.mutations import mutated
 from support.papers import (
@@ -141,6 +143,18 @@ def test_dates_count_to_the_second_with_an_allowance_for_clocks() -> None:
         TRUST.check(GOOD, begin - SKEW - second)
     with pytest.raises(CertificateExpired, match=f"until {end:%Y-%m-%d}"):
         TRUST.check(GOOD, end + SKEW + second)
+
+
+def test_a_certificate_without_an_end_never_expires() -> None:
+    # RFC 5280, 4.1.2.5.
+    never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    founder = Authority(KEY, make_authority(KEY, "p", utc_now() - DAY, never))
+    member = make_member(KEY, founder.certificate, make_key().public_key(), utc_now(), never)
+    assert member.not_valid_after_utc == never
+    trust = PartyTrust([founder.certificate])
+    for now in (utc_now(), never):
+        trust.check(member, now)
+    assert never <= ends_at(member)
 
 
 def test_only_a_member_is_told_that_it_has_expired() -> None:
