@@ -158,7 +158,7 @@ class _Hashing:
         self._buffer = memoryview(bytearray(max(sizes, default=0)))
         self._rows: dict[str, FileRow] = {}
         self._stored_bytes = 0
-        self._removed = plan.removed
+        self._removed = list(plan.removed)
 
     def run(self) -> dict[str, bytes] | None:
         hashes: dict[str, bytes] = {}
@@ -169,6 +169,8 @@ class _Hashing:
             except StorageError:
                 if self._plan.found.look.seal is None:
                     raise
+                # Or what an earlier reading found would still count as right.
+                self._removed.append(file.disk_path)
                 continue
             if hashed is None:
                 return None
@@ -183,7 +185,7 @@ class _Hashing:
     def store(self) -> None:
         if self._rows or self._removed:
             self._index.replace_rows(self._game_dir, self._folder, self._rows, self._removed)
-        self._rows, self._removed = {}, ()
+        self._rows, self._removed = {}, []
 
     def _hash_file(self, file: FoundFile) -> bytes | None:
         path = f"{self._folder}/{file.disk_path}"

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from lanspread_peer.model.errors import AccessDenied, GameDirGone, Stale, UnsafeGame
+from lanspread_peer.model.errors import (
+    AccessDenied,
+    DiskFailure,
+    GameDirGone,
+    Stale,
+    StorageError,
+    UnsafeGame,
+)
 from lanspread_peer.model.limits import MAX_FINDINGS_PER_KIND
 from lanspread_peer.model.verification import Finding, FindingKind
 from lanspread_peer.storage import beneath
@@ -137,24 +144,38 @@ def test_a_new_and_a_lost_file_of_a_game_that_was_put_there_are_told(player: Pla
     )
 
 
-def test_a_file_that_is_denied_is_changed_in_a_sealed_game_and_else_ends_it(
-    player: Player, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def fail_to_open(patch: pytest.MonkeyPatch, failing: str, error: StorageError) -> None:
     open_any = beneath.open_file
 
     def open_others(root: Path, path: str, **how: Any) -> int:
-        if path == "aoe2/same.pak":
-            raise AccessDenied("denied", errno="EACCES")
+        if path == failing:
+            raise error
         return open_any(root, path, **how)
 
+    patch.setattr(beneath, "open_file", open_others)
+
+
+def test_a_file_that_is_denied_ends_it_unless_the_game_is_sealed(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = put_there(player)
+    fail_to_open(monkeypatch, "aoe2/same.pak", AccessDenied("denied", errno="EACCES"))
+    with pytest.raises(AccessDenied):
+        verified(player, game)
+
+
+def test_a_file_of_a_sealed_game_that_fails_is_changed_and_offered_no_more(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
     game = downloaded(player)
     with monkeypatch.context() as patch:
-        patch.setattr(beneath, "open_file", open_others)
+        fail_to_open(patch, "aoe2/same.pak", DiskFailure("bad sector", errno="EIO"))
         found = verified(player, game, all_is_read=False)
         assert found.findings == (Finding("same.pak", FindingKind.CHANGED),)
-        break_seal(player.game_dir, "aoe2")
-        with pytest.raises(AccessDenied):
-            verified(player, player.rescan()[0])
+        again, _ = player.rescan()
+        assert again.local.missing_files == 1
+        assert "same.pak" not in again.served
+    assert player.rescan()[0].local.missing_files == 0
 
 
 def test_a_cancelled_one_finds_nothing_and_keeps_what_it_read(player: Player) -> None:
