@@ -141,9 +141,23 @@ SABOTAGES_OF_GAMES = (
     Sabotage(
         "a verification that never began is not told to have ended",
         f"{PACKAGE}/runtime/verifications.py",
-        "        if job.is_active:\n            self._over(job, VerificationState.CANCELLED)",
-        "        if False:\n            self._over(job, VerificationState.CANCELLED)",
+        "        if job.is_active:\n            end = ",
+        "        if False:\n            end = ",
         (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "rot that a verification saw before it was cut stays offered",
+        f"{PACKAGE}/runtime/verifications.py",
+        "        self._library.look_again(job.key)\n        self._over(job, state, **values)",
+        "        self._over(job, state, **values)",
+        (_VERIFY_GAME,),
+    ),
+    Sabotage(
+        "a file that a verification could not read stays offered",
+        f"{PACKAGE}/storage/hasher.py",
+        "                self._removed.append(file.disk_path)\n",
+        "",
+        (_VERIFY,),
     ),
     Sabotage(
         "a verification does not rest",

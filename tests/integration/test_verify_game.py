@@ -20,6 +20,7 @@ from lanspread_peer.model.events import (
 from lanspread_peer.model.game import LocalGame, LocalState
 from lanspread_peer.model.ids import GameId, VerificationId, game_key
 from lanspread_peer.model.limits import MAX_ACTIVE_VERIFICATIONS, MAX_KEPT_VERIFICATIONS
+from lanspread_peer.model.manifest import chunk_size_of
 from lanspread_peer.model.verification import (
     Finding,
     FindingKind,
@@ -208,10 +209,38 @@ async def test_a_cancelled_one_stops_reading_and_changes_nothing(party: Party, h
     for _ in range(2):
         cancelled = await sidecar.verifications.cancel(running.id)
         assert cancelled.state is VerificationState.CANCELLED
-    assert local(sidecar) == before
+    await until(lambda: local(sidecar) == before)
     sidecar.events.emit(Warned("MARK", "after all that was told"))
     await party.events(sidecar).wait_for(Warned)
     assert len(party.events(sidecar).of(VerifyEnded)) == 1
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_rot_that_one_saw_before_it_was_cut_is_offered_no_more(
+    party: Party, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    _, owner = await downloaded(party)
+    rot(party.game("downloader") / "aoe2.eti")
+    left = sum(-(-len(data) // chunk_size_of(len(data))) for data in GAME.values() if data)
+
+    def stop_at_the_last_chunk(pace: BackgroundPace) -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            return
+        if not is_cancelled:
+            raise RuntimeError("a bug")
+        pace._cancelled.wait()
+
+    monkeypatch.setattr(BackgroundPace, "rest_if_due", stop_at_the_last_chunk)
+    running = start(owner)
+    await until(lambda: not left)
+    if is_cancelled:
+        await owner.verifications.cancel(running.id)
+    cut = await ended(owner, running.id)
+    wanted = VerificationState.CANCELLED if is_cancelled else VerificationState.FAILED
+    assert cut.state is wanted
+    await until(lambda: local(owner).missing_files == 1)
 
 
 async def test_one_that_never_began_is_cancelled_too(party: Party) -> None:

@@ -1,7 +1,8 @@
 """The verifications of this launch: one runs at a time, in a thread and without haste.
 
-What one finds takes effect when it ends: a game of which files are missing or changed is looked at
-afresh, and offers only what is right. Exactly one final event follows each start.
+What one finds takes effect when it ends: a game of which files are missing or changed, or not all
+are read, is looked at afresh, and offers only what is right. Exactly one final event follows each
+start.
 """
 
 import asyncio
@@ -155,12 +156,11 @@ class Verifications:
         except errors.Stale as error:
             with suppress(errors.StorageError):
                 await run_in_thread(forget_version, self._library.game_dir, job.folder, self._index)
-            self._library.look_again(job.key)
             self._failed(job, error)
         except errors.LanspreadError as error:
             self._failed(job, error)
         except Exception:
-            self._over(job, VerificationState.FAILED, error_code="INTERNAL")
+            self._cut(job, VerificationState.FAILED, error_code="INTERNAL")
             raise
 
     async def _verify(self, job: _Job) -> None:
@@ -221,9 +221,14 @@ class Verifications:
         return verified
 
     def _failed(self, job: _Job, error: errors.LanspreadError) -> None:
-        self._over(
+        self._cut(
             job, VerificationState.FAILED, error_code=error.reason, error_message=error.message
         )
+
+    def _cut(self, job: _Job, state: VerificationState, **values: str) -> None:
+        # What it found wrong until then is in the index, and must not stay offered.
+        self._library.look_again(job.key)
+        self._over(job, state, **values)
 
     def _over(self, job: _Job, state: VerificationState, **values: int | str) -> None:
         job.status = replace(job.status, state=state, eta_s=None, **values)  # type: ignore[arg-type]  # fields by name
@@ -234,7 +239,8 @@ class Verifications:
             job.task.cancel()
             await asyncio.wait({job.task})
         if job.is_active:
-            self._over(job, VerificationState.CANCELLED)
+            end = self._over if job.status.state is VerificationState.QUEUED else self._cut
+            end(job, VerificationState.CANCELLED)
 
     def _active(self) -> list[_Job]:
         return [job for job in self._jobs.values() if job.is_active]
