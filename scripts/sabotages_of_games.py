@@ -32,6 +32,15 @@ SABOTAGES_OF_GAMES = (
         (_REMOVAL,),
     ),
     Sabotage(
+        "a removal takes a person's files where the version was changed",
+        f"{PACKAGE}/storage/removal.py",
+        "    manifest = read_record(game_dir, folder)\n",
+        "    from lanspread_peer.storage.seal import look_at_seal\n\n"
+        "    seal = look_at_seal(game_dir, folder).seal\n"
+        "    manifest = None if seal is None else seal.manifest\n",
+        (_REMOVAL,),
+    ),
+    Sabotage(
         "a removal leaves the record behind",
         f"{PACKAGE}/storage/removal.py",
         "beneath.remove_tree(root, parent(record_path(folder)))",

@@ -18,7 +18,7 @@ from lanspread_peer.storage.disk_errors import is_gone
 from lanspread_peer.storage.game_dir import GameDir, is_local_folder
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.layout import parent, walk_game
-from lanspread_peer.storage.records import normal_path, record_path
+from lanspread_peer.storage.records import normal_path, read_record, record_path
 from lanspread_peer.storage.removal_note import (
     Removal,
     forget_removal,
@@ -28,7 +28,6 @@ from lanspread_peer.storage.removal_note import (
     write_removal,
 )
 from lanspread_peer.storage.scratch import bury
-from lanspread_peer.storage.seal import look_at_seal
 from lanspread_peer.storage.thing import Kind, is_at, thing_at
 
 
@@ -78,8 +77,8 @@ def remove_game(
 ) -> Removed | None:
     """Remove the game in a folder, or finish that; None when there is no game.
 
-    Where a seal holds, only files that its manifest names go, changed ones too; else all that are
-    shared. Raises StorageError, and then the game is still there.
+    Of what was downloaded only files that its manifest names go, changed ones too; of other games
+    all that are shared. Raises StorageError, and then the game is still there.
     """
     removal = _plan(game_dir, folder, remove_installed=remove_installed)
     if removal is None:
@@ -143,8 +142,8 @@ def _plan(game_dir: GameDir, folder: str, *, remove_installed: bool) -> Removal 
     version = thing_at(game_dir, f"{folder}/{VERSION_INI}")
     if version is None or version.kind is not Kind.FILE:
         return None
-    seal = look_at_seal(game_dir, folder).seal
-    manifest = None if seal is None else seal.manifest
+    # Also where it seals nothing, as after a change to the version: a person's files stay his.
+    manifest = read_record(game_dir, folder)
     folders, others = walk_game(game_dir, folder)
     files = []
     for path in others:

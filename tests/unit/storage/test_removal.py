@@ -5,10 +5,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lanspread_peer.model.errors import FileLocked, GameDirGone
+from lanspread_peer.model.errors import DiskFailure, FileLocked, GameDirGone
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import storage_error
 from lanspread_peer.storage.game_dir import GameDir
@@ -75,6 +76,30 @@ def test_of_a_downloaded_game_only_what_was_downloaded_goes(player: Player) -> N
     assert own_files(player) == []
     assert player.index.rows_of(player.game_dir, "aoe2") == {}
     assert survey(player.game_dir) == []
+
+
+def test_a_changed_version_makes_no_saves_part_of_what_was_downloaded(player: Player) -> None:
+    downloaded_with_persons_files(player)
+    (player.root / "version.ini").write_bytes(b"1\n")
+    assert removed(player) == Removed(GAME_BYTES + 1, 0)
+    assert set(files_in(player.root)) == {*PERSONS, "link"}
+
+
+def test_while_nobody_can_read_what_was_downloaded_nothing_goes(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloaded_with_persons_files(player)
+    before, open_any = snapshot(player.root), beneath.open_file
+
+    def open_others(root: Path, path: str, **how: Any) -> int:
+        if path == record_path("aoe2"):
+            raise DiskFailure("bad sector", errno="EIO")
+        return open_any(root, path, **how)
+
+    monkeypatch.setattr(beneath, "open_file", open_others)
+    with pytest.raises(DiskFailure):
+        removed(player)
+    assert snapshot(player.root) == before
 
 
 def test_without_other_files_the_folder_goes_too(player: Player) -> None:
