@@ -11,6 +11,8 @@ What an event is, what it costs, and when a level is outdated is the caller's to
 """
 
 from dataclasses import dataclass, field
+from math import inf
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from lanspread_peer.model.errors import ResumeTokenExpired
@@ -153,8 +155,9 @@ class EventLog(Generic[E]):
         return min((due for _, due in self._untold(cursor)), default=None)
 
     def _take_level(self, cursor: Cursor, now: float) -> Entry[E] | None:
-        key = next((key for key, due in self._untold(cursor) if due <= now), None)
-        if key is None:
+        # Whoever has waited longest: what reads slowly must not hear of the first levels alone.
+        key, due = min(self._untold(cursor), key=itemgetter(1), default=("", inf))
+        if due > now:
             return None
         level = self._levels[key]
         # Levels end; what a cursor remembers of them must not outlive them for ever.

@@ -83,6 +83,19 @@ def test_levels_with_different_keys_do_not_wait_for_each_other() -> None:
     assert log.take(cursor, now=0.0) == Entry(0, "b1")
 
 
+def test_a_slow_reader_is_told_of_every_level() -> None:
+    log: EventLog[str] = EventLog(100)
+    cursor = Cursor(0)
+    told = []
+    for quarter in range(24):
+        for name in "abcdef":
+            log.set_level(name, name, interval_s=0.25)
+        entry = log.take(cursor, now=quarter / 4)
+        assert entry is not None
+        told.append(entry.event)
+    assert told == list("abcdef") * 4
+
+
 def test_state_events_come_before_levels() -> None:
     log: EventLog[str] = EventLog(100)
     cursor = Cursor(0)
