@@ -72,12 +72,16 @@ ADVICE = {
     "UNSAFE_GAME": "Show the sentence, which names what is wrong in the game's folder.",
     "DOWNLOAD_FAILED": "Show the sentence, and offer another try: it adopts what was fetched.",
     "UNAUTHENTICATED": "Read the token anew: this launch has another one. Never try others.",
+    "NO_REQUEST": "A bug of the client: send the request with the call.",
+    "TOO_MANY_CALLS": "End calls that are no longer needed, and ask again.",
     "ENDING": "Wait for the end of the process, and start it again if it is needed.",
 }
 
 # Reasons that have no class: what they mean.
 OTHERS = {
     "UNAUTHENTICATED": "The call did not carry the token of this launch.",
+    "NO_REQUEST": "The call's request did not come within 5 s.",
+    "TOO_MANY_CALLS": "As many calls run as may; calls without the token are counted apart.",
     "INTERNAL": "An error that nobody foresaw; the sidecar's log says more.",
     "ENDING": "The sidecar ended while the call waited.",
 }

@@ -11,8 +11,8 @@ SABOTAGES_OF_FRONT_ENDS = (
     Sabotage(
         "reflection is open to all",
         f"{PACKAGE}/control/access.py",
-        "if is_open or self",
-        'if is_open or "reflection" in handler_call_details.method or self',
+        "elif handler_call_details.method in _OPEN",
+        'elif "reflection" in (method := handler_call_details.method) or method in _OPEN',
         (_TOKEN,),
     ),
     Sabotage(

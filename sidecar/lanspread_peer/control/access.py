@@ -1,22 +1,24 @@
 """Who may call: whoever knows the token of this launch.
 
 The token is checked before any handler is looked up, so a stranger learns nothing but that a
-sidecar is here. Health is exempt, for supervisors that cannot hold a secret.
+sidecar is here. Health is exempt, for supervisors that cannot hold a secret; calls without the
+token have places of their own, so that they take none from those with it.
 """
 
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import grpc
 
+from lanspread_peer.control.places import Handler, Places
 from lanspread_peer.control.status import Context, abort, unauthenticated
+from lanspread_peer.model.limits import MAX_CONTROL_CALLS, MAX_TOKENLESS_CALLS
 
 _OPEN_METHODS = frozenset(["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"])
 _Details = grpc.HandlerCallDetails
-# Generic in the type stubs only.
-_Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_Method: TypeAlias = "Handler | None"
 
 
 def new_token() -> str:
@@ -29,6 +31,8 @@ class TokenCheck(grpc.aio.ServerInterceptor):
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
+        self._with_token = Places(MAX_CONTROL_CALLS)
+        self._without_token = Places(MAX_TOKENLESS_CALLS)
         # Of the most general kind: it answers any call without waiting for its request.
         self._refusal: _Method = grpc.stream_stream_rpc_method_handler(_refuse)
 
@@ -37,10 +41,14 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         continuation: Callable[[_Details], Awaitable[_Method]],
         handler_call_details: _Details,
     ) -> _Method:
-        is_open = handler_call_details.method in _OPEN_METHODS
-        if is_open or self._is_authorized(handler_call_details):
-            return await continuation(handler_call_details)
-        return self._refusal
+        if self._is_authorized(handler_call_details):
+            places = self._with_token
+        elif handler_call_details.method in _OPEN_METHODS:
+            places = self._without_token
+        else:
+            return self._refusal
+        handler = await continuation(handler_call_details)
+        return None if handler is None else places.bounded(handler)
 
     def _is_authorized(self, details: _Details) -> bool:
         given = [value for key, value in details.invocation_metadata if key == "authorization"]

@@ -24,7 +24,10 @@ def is_serving(state_dir: Path) -> bool:
     with _channel_to(running) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S
+                health_pb2.HealthCheckRequest(),
+                # Not asked for; but strangers may have all places of calls without it.
+                metadata=(("authorization", f"Bearer {running.token}"),),
+                timeout=_TIMEOUT_S,
             )
         except grpc.RpcError:
             return False

@@ -62,11 +62,7 @@ class ControlServer:
 
         With TLS where others than this machine can hear it. Raises InvalidField and CannotBind.
         """
-        server = grpc.aio.server(
-            interceptors=[TokenCheck(token)],
-            options=_OPTIONS,
-            maximum_concurrent_rpcs=MAX_CONTROL_CALLS,
-        )
+        server = grpc.aio.server(interceptors=[TokenCheck(token)], options=_OPTIONS)
         health = Health((SERVICE,))
         add_PeerServiceServicer_to_server(Servicer(sidecar), server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -83,9 +83,11 @@ STATUS_CODES: dict[type[errors.LanspreadError], grpc.StatusCode] = {
     errors.DownloadFailed: grpc.StatusCode.ABORTED,
 }
 
-# What is no error of the tree: a caller without the token, and what nobody foresaw.
+# What is no error of the tree: calls that reach no method of ours, and what nobody foresaw.
 OTHER_REASONS = {
     "UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+    "NO_REQUEST": grpc.StatusCode.INVALID_ARGUMENT,
+    "TOO_MANY_CALLS": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "INTERNAL": grpc.StatusCode.INTERNAL,
     "ENDING": grpc.StatusCode.ABORTED,
 }
@@ -114,6 +116,16 @@ def to_status(error: errors.LanspreadError) -> Status:
 def unauthenticated() -> Status:
     """What a call without the launch's token is told."""
     return _other("UNAUTHENTICATED", "expected the token of this launch")
+
+
+def no_request() -> Status:
+    """What a call is told whose request does not come."""
+    return _other("NO_REQUEST", "expected a request with the call")
+
+
+def too_many_calls() -> Status:
+    """What a call is told that finds no place."""
+    return _other("TOO_MANY_CALLS", "too many calls are running")
 
 
 async def abort(context: Context, status: Status) -> NoReturn:

@@ -278,8 +278,12 @@ PROGRESS_INTERVAL_S = 0.25
 PEER_COUNT_INTERVAL_S = 0.5
 # Streams count too; more than any front end opens, and each costs a snapshot at most.
 MAX_CONTROL_CALLS = 128
-# Health may be watched without a token, so watchers get a share of the calls only.
+# Health may be asked without the token, so such calls have places of their own. Watchers may stay
+# for ever and get a half; each other call is over within CONTROL_REQUEST_TIMEOUT_S.
+MAX_TOKENLESS_CALLS = 32
 MAX_HEALTH_WATCHERS = 16
+# Clients send the request with the call itself; this is for a PC whose cores are all busy.
+CONTROL_REQUEST_TIMEOUT_S = 5.0
 # Prometheus opens one; a person may look besides, and a browser opens a few for one page.
 MAX_METRICS_CONNECTIONS = 8
 # Whole heads of browsers are below this.
