@@ -54,6 +54,24 @@ def test_the_file_gets_what_a_front_end_does_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other terminals")
+def test_a_log_file_that_hangs_holds_up_no_end(tmp_path: Path) -> None:
+    """A terminal that nobody reads takes some KiB, and then nothing, as a disk that hangs."""
+    import pty
+
+    terminal, end = pty.openpty()
+    try:
+        flags = ("--log-file", os.ttyname(end), "--log-level", "debug")
+        with ManagedProcess(tmp_path, command=NOISY, flags=flags).start() as spawned:
+            with spawned.client() as client:
+                client.get_status()
+                client.shutdown()
+            assert spawned.wait() == 0
+    finally:
+        os.close(end)
+        os.close(terminal)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other terminals")
 def test_a_person_at_a_terminal_gets_the_console(tmp_path: Path) -> None:
     import pty
 

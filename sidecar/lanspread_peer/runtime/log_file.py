@@ -17,6 +17,9 @@ class LogFile:
     """Appends whole lines until `close`. Raises InvalidField when the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_fifo():
+            # Opening it would wait for whoever reads it.
+            raise InvalidField("log_file", "a file, not a pipe", str(path))
         try:
             self._file = _Rotating(
                 path,
@@ -39,6 +42,12 @@ class LogFile:
     def close(self) -> None:
         """Nothing more is written."""
         self._file.close()
+
+    def abandon(self) -> None:
+        """In place of `close` when another thread's write hangs: never waits for it."""
+        # The standard library closes its handlers at the end, and would wait for that write.
+        self._file.createLock()
+        self._file.stream = None
 
 
 class _Rotating(RotatingFileHandler):

@@ -58,12 +58,13 @@ class LogWriter(io.TextIOBase):
                 self._queued_bytes += len(data)
                 self._changed.notify()
 
-    def end(self) -> None:
-        """Write what is queued, for LOG_FLUSH_TIMEOUT_S at most."""
+    def end(self) -> bool:
+        """Write what is queued, for LOG_FLUSH_TIMEOUT_S at most; whether that was enough."""
         with self._changed:
             self._is_ending = True
             self._changed.notify()
         self._thread.join(LOG_FLUSH_TIMEOUT_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while taken := self._take():

@@ -74,10 +74,15 @@ def _file_copies(settings: LogSettings) -> list[Processor]:
     if settings.file is None:
         return []
     file = LogFile(settings.file)
-    # What is registered last is called first.
-    atexit.register(file.close)
     writer = LogWriter(file.write)
-    atexit.register(writer.end)
+
+    def end() -> None:
+        if writer.end():
+            file.close()
+        else:
+            file.abandon()
+
+    atexit.register(end)
     is_for_eyes = settings.format is LogFormat.CONSOLE
     make = line_maker(LogFormat.LOGFMT if is_for_eyes else settings.format)
 

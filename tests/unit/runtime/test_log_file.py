@@ -1,5 +1,6 @@
 """The log file is of bounded size, and a disk that refuses is no trouble but for its lines."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "gone" / "log"):
         with pytest.raises(InvalidField, match="log_file"):
             LogFile(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has other pipes")
+def test_a_pipe_that_nobody_reads_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidField, match="not a pipe"):
+        LogFile(tmp_path / "pipe")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
