@@ -65,6 +65,12 @@ def test_a_sidecar_that_runs_is_asked_and_reached(tmp_path: Path) -> None:
         assert Diagnosis(by_client)["port"] == "ok"
 
 
+def test_a_sidecar_that_speaks_tls_is_asked_too(tmp_path: Path) -> None:
+    with SidecarProcess(tmp_path / "alice", options=("--listen", "0.0.0.0:0")) as alice:
+        said = diagnose(alice.state)
+    assert (said["sidecar"], said["versions"], said["port"]) == ("ok",) * 3
+
+
 def test_addresses_where_nobody_answers_are_told() -> None:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute,

@@ -21,7 +21,7 @@ def is_serving(state_dir: Path) -> bool:
         return False
     if running is None:
         return False
-    with _channel_to(running) as channel:
+    with channel_to(running) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(),
@@ -34,7 +34,8 @@ def is_serving(state_dir: Path) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _channel_to(running: runtime_file.RuntimeFile) -> grpc.Channel:
+def channel_to(running: runtime_file.RuntimeFile) -> grpc.Channel:
+    """A channel to a sidecar of this machine, by TLS if it says so; the caller must close it."""
     # A proxy for the web has no business between two processes of one machine.
     options = [("grpc.enable_http_proxy", 0)]
     if running.tls_certificate is UNSET:

@@ -11,6 +11,7 @@ from lanspread.peer.v1 import types_pb2
 from lanspread.peer.v1.peer_service_pb2_grpc import PeerServiceStub
 from lanspread_peer import __version__
 from lanspread_peer.control.doctor.finding import Finding, Verdict
+from lanspread_peer.control.healthcheck import channel_to
 from lanspread_peer.model.errors import LanspreadError, StorageError
 from lanspread_peer.model.limits import MAX_PAGE_SIZE
 from lanspread_peer.model.peer import Address, split_host_port
@@ -71,9 +72,7 @@ def check_versions(running: Running | None) -> Finding:
 
 def _ask(found: runtime_file.RuntimeFile) -> Running:
     metadata = (("authorization", f"Bearer {found.token}"),)
-    # A proxy for the web has no business between two processes of one machine.
-    options = [("grpc.enable_http_proxy", 0)]
-    with grpc.insecure_channel(found.address, options=options) as channel:
+    with channel_to(found) as channel:
         stub = PeerServiceStub(channel)
         status = stub.GetStatus(pb.GetStatusRequest(), metadata=metadata, timeout=_TIMEOUT_S).status
         peers = stub.ListPeers(
