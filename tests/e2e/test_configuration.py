@@ -69,6 +69,15 @@ def test_a_wrong_variable_is_exit_2_and_named(
     )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes up homes for everybody")
+@pytest.mark.parametrize("flag", ["--game-dir", "--state-dir", "--party", "--log-file", "--config"])
+def test_a_path_in_a_home_that_nobody_has_is_exit_2(flag: str) -> None:
+    ended = peer_program("serve", flag, "~nosuchuser/x")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"lanspread-peer: INVALID_SETTING: flag {flag}: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 def test_an_unknown_variable_is_warned_about(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

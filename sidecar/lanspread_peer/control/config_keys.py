@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from lanspread_peer.control.listen import named_endpoint
@@ -125,10 +126,19 @@ _OF_TEXT: dict[Kind, Callable[[str, str], Value]] = {
 }
 
 
+def absolute_path(name: str, path: str, expected: str = "a path") -> Path:
+    """The path with `~` spelled out; raises InvalidField where that is nobody's home."""
+    try:
+        if path and "\0" not in path:
+            return Path(path).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise InvalidField(name, expected, path[:80]) from error
+    raise InvalidField(name, expected, path[:80])
+
+
 def _path(name: str, expected: str) -> Callable[[str], str]:
     def accept(path: str) -> str:
-        if not path or "\0" in path:
-            raise InvalidField(name, expected, path[:80])
+        absolute_path(name, path, expected)
         return path
 
     return accept
@@ -165,6 +175,12 @@ def _metrics(address: str) -> str:
     if address:
         split_loopback(address)
     return address
+
+
+def _party(path: str) -> str:
+    if path:
+        absolute_path("party", path, "the path of a folder")
+    return path
 
 
 def _peers(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,6 +258,7 @@ KEYS = (
         "The folder with a party's certificates; only its members are let in.",
         "STATE_DIR/party where there is one, else an open party",
         "",
+        accept=_party,
         metavar="DIR",
     ),
     Key("mdns", Kind.TRUTH, "Announce, and look for others.", "true", default=True),

@@ -22,6 +22,7 @@ from lanspread_peer.control.config_keys import (
     LIVE_KEYS,
     Key,
     Value,
+    absolute_path,
 )
 from lanspread_peer.model.config import Settings
 from lanspread_peer.model.errors import HandshakeRefused, InvalidField, InvalidSetting
@@ -78,7 +79,7 @@ class Config:
 
     @property
     def state_dir(self) -> Path:
-        return _absolute(self.text("state_dir"))
+        return absolute_path("state_dir", self.text("state_dir"))
 
     @property
     def game_dir(self) -> Path:
@@ -87,11 +88,12 @@ class Config:
             key = KEY_BY_NAME["game_dir"]
             expected = f"a folder, by {key.flag}, {key.variable} or {key.name} in the config file"
             raise InvalidField(key.name, expected)
-        return _absolute(self.text("game_dir"))
+        return absolute_path("game_dir", self.text("game_dir"))
 
     def settings(self) -> Settings:
         """How the sidecar is to run; raises InvalidField."""
         values = {name: found.value for name, found in self.found.items()}
+        party = self.text("party")
         return Settings(
             game_dir=str(self.game_dir),
             state_dir=str(self.state_dir),
@@ -100,7 +102,7 @@ class Config:
             listen=values["listen"],  # type: ignore[arg-type]
             peers=values["peer"],  # type: ignore[arg-type]
             mdns=values["mdns"],  # type: ignore[arg-type]
-            party=str(_absolute(self.text("party"))) if self.text("party") else "",
+            party=str(absolute_path("party", party)) if party else "",
             metrics=values["metrics"],  # type: ignore[arg-type]
             given=self._chosen(Rank.FLAG, Rank.HANDSHAKE),
             fallback=self._chosen(Rank.ENVIRONMENT, Rank.FILE),
@@ -112,7 +114,7 @@ class Config:
         return LogSettings(
             self.text("log_level"),
             LogFormat(wanted) if wanted else default,
-            _absolute(file) if file else None,
+            absolute_path("log_file", file) if file else None,
         )
 
     def with_kept(self) -> "Config":
@@ -135,7 +137,8 @@ def read_config(
 ) -> Config:
     """All sources together; raises InvalidSetting, or HandshakeRefused for the handshake.
 
-    A flag of None was not given, nor was a variable that is empty.
+    Raises InvalidField when no state folder was given and this user has no home. A flag of None
+    was not given, nor was a variable that is empty.
     """
     layers = [
         _flag_layer(flags),
@@ -144,7 +147,9 @@ def read_config(
         _file_layer(config_file, environment.get(CONFIG_VARIABLE)),
         _default_layer(),
     ]
-    return Config(_strongest(*layers), _unknown_variables(environment))
+    config = Config(_strongest(*layers), _unknown_variables(environment))
+    absolute_path("state_dir", config.text("state_dir"))
+    return config
 
 
 def default_config_file() -> Path:
@@ -221,7 +226,8 @@ def _is_there(path: Path) -> bool:
 def _read_file(path: Path, named_by: str) -> Layer:
     try:
         content = tomllib.loads(_bounded_text(path.expanduser()))
-    except (OSError, ValueError, RecursionError) as error:
+    # A RuntimeError for a home that nobody has, and for what is nested too deep.
+    except (OSError, ValueError, RuntimeError) as error:
         expected = f"a TOML file of at most {MAX_CONFIG_BYTES // 1024} KiB"
         raise InvalidSetting(named_by, "config", expected, f"{path}: {error}"[:240]) from error
     return _typed_layer(content, Rank.FILE, str(path))
@@ -272,7 +278,3 @@ def _accepted(source: str, key: Key, read: Callable[..., Value], value: object) 
         return read(value)
     except InvalidField as error:
         raise InvalidSetting(source, key.name, error.expected, str(value)[:120]) from error
-
-
-def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()

@@ -1,5 +1,6 @@
 """Which source of the configuration wins, and what is said of a wrong one."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from lanspread_peer.model.errors import HandshakeRefused, InvalidField, InvalidS
 from lanspread_peer.model.limits import MAX_CONFIG_BYTES
 from lanspread_peer.model.live_settings import ChosenSettings
 from lanspread_peer.storage.settings_file import write_settings
+
+# Whoever that is has no home here.
+HOMELESS = "~nosuchuser/x"
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +128,48 @@ def test_a_wrong_value_in_the_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting) as raised:
         read(config_file=path)
     assert (raised.value.source, raised.value.field) == (path, "port")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes up homes for everybody")
+@pytest.mark.parametrize("key", ["game_dir", "state_dir", "party", "log_file"])
+def test_a_path_in_a_home_that_nobody_has_is_refused_from_every_source(
+    tmp_path: Path, key: str
+) -> None:
+    sources: list[dict[str, Any]] = [
+        {"flags": {key: HOMELESS}},
+        {"handshake": {key: HOMELESS}},
+        {"environment": {f"LANSPREAD_{key.upper()}": HOMELESS}},
+        {"config_file": write(tmp_path / "c.toml", f'{key} = "{HOMELESS}"')},
+    ]
+    for source in sources:
+        refused = HandshakeRefused if "handshake" in source else InvalidSetting
+        with pytest.raises(refused, match=HOMELESS) as raised:
+            read(**source)
+        assert raised.value.metadata["field"] == key
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes up homes for everybody")
+def test_a_config_file_in_a_home_that_nobody_has_is_refused() -> None:
+    for options in (
+        {"config_file": HOMELESS},
+        {"environment": {"LANSPREAD_CONFIG": HOMELESS}},
+    ):
+        with pytest.raises(InvalidSetting, match=HOMELESS):
+            read(**options)
+
+
+def test_without_a_home_the_state_folder_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As for a user id that the system does not know, in a container.
+    monkeypatch.setattr(config_sources, "user_state_dir", lambda *_, **__: HOMELESS)
+    with pytest.raises(InvalidField, match="state_dir"):
+        read()
+    assert read({"state_dir": "/state"}).state_dir == Path("/state").absolute()
+
+
+@pytest.mark.parametrize("key", ["game_dir", "state_dir", "party", "log_file"])
+def test_a_path_with_a_nul_is_refused(key: str) -> None:
+    with pytest.raises(HandshakeRefused, match=key):
+        read(handshake={key: "/a\0b"})
 
 
 @pytest.mark.parametrize("source", ["handshake", "file"])
