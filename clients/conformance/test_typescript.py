@@ -2,12 +2,16 @@
 
 import asyncio
 import subprocess
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
+
 from clients.conformance.under_test import require_built, typescript_program
 from lanspread_peer.control.server import ControlServer
+from lanspread_peer.control.tls import make_launch_tls
 from lanspread_peer.model.events import Warned
 from lanspread_peer.storage.runtime_file import RuntimeFile, write
 from support.control import TOKEN
@@ -15,6 +19,8 @@ from support.cut_proxy import cut_proxy
 from support.memory_sidecar import INSTANCE, MemorySidecar
 
 _PATIENCE_S = 30.0
+# Open to all, as with 0.0.0.0, it speaks TLS on loopback too.
+_OPEN = "0.0.0.0:0"
 
 
 def test_its_own_tests_pass() -> None:
@@ -40,18 +46,40 @@ async def test_its_sample_misses_nothing_over_broken_connections(tmp_path: Path)
             assert await asyncio.wait_for(watch.wait(), _PATIENCE_S) == 0
 
 
+async def test_connect_goes_by_the_certificate_in_the_runtime_file(tmp_path: Path) -> None:
+    async with _serving(MemorySidecar(), _OPEN) as server:
+        assert server.tls
+        _write_runtime_file(tmp_path, server.address, server.tls.certificate)
+        async with _watching(tmp_path) as watch:
+            await _line_with(watch, "snapshotComplete")
+        # One that says the same of itself, and has another key.
+        _write_runtime_file(tmp_path, server.address, make_launch_tls().certificate)
+        async with _watching(tmp_path) as watch:
+            assert "NO_ANSWER" in (await watch.communicate())[1].decode()
+
+
 @asynccontextmanager
-async def _serving(sidecar: MemorySidecar) -> AsyncIterator[ControlServer]:
-    server = await ControlServer.start(sidecar, "127.0.0.1:0", TOKEN)
+async def _serving(
+    sidecar: MemorySidecar, listen: str = "127.0.0.1:0"
+) -> AsyncIterator[ControlServer]:
+    server = await ControlServer.start(sidecar, listen, TOKEN)
     try:
         yield server
     finally:
         await server.stop(0)
 
 
-def _write_runtime_file(state_dir: Path, address: str) -> None:
+def _write_runtime_file(
+    state_dir: Path, address: str, certificate: str | UnsetType = UNSET
+) -> None:
     content = RuntimeFile(
-        address=address, token=TOKEN, pid=1, instance_id=INSTANCE, version="0", started_at=0.0
+        address=address,
+        token=TOKEN,
+        pid=1,
+        instance_id=INSTANCE,
+        version="0",
+        started_at=0.0,
+        tls_certificate=certificate,
     )
     write(state_dir, content)
 
@@ -60,7 +88,7 @@ def _write_runtime_file(state_dir: Path, address: str) -> None:
 async def _watching(state_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     program = require_built("typescript", typescript_program("samples/watch.js"))
     watch = await asyncio.create_subprocess_exec(
-        *program.command, str(state_dir), stdout=asyncio.subprocess.PIPE
+        *program.command, str(state_dir), stdout=PIPE, stderr=PIPE
     )
     try:
         yield watch

@@ -25,6 +25,11 @@ import { type SettingsChanges, settingsRequest } from "./settings.js";
 
 const { PeerServiceService: service } = api;
 
+export interface AddressOptions {
+  /** In PEM: only a sidecar that has exactly this one is talked to; default: one without TLS. */
+  tlsCertificate?: string;
+}
+
 export interface PageOptions {
   /** How many the sidecar sends at a time; default: its own choice. */
   pageSize?: number;
@@ -56,7 +61,7 @@ export interface RemoveOptions {
 
 /** The sidecar that runs with this state folder; default: this user's. */
 export async function connect({ stateDir }: { stateDir?: string } = {}): Promise<Client> {
-  const { address, token, instanceId } = await readRuntimeFile(stateDir);
+  const { address, token, tlsCertificate, instanceId } = await readRuntimeFile(stateDir);
   const isRunning = async () => {
     try {
       return (await readRuntimeFile(stateDir)).instanceId === instanceId;
@@ -64,7 +69,7 @@ export async function connect({ stateDir }: { stateDir?: string } = {}): Promise
       return false;
     }
   };
-  return new Client(new Connection(address, token), isRunning);
+  return new Client(new Connection(address, token, tlsCertificate), isRunning);
 }
 
 /** A connection to one sidecar; the caller must `close` it. Every method throws LanspreadError. */
@@ -78,9 +83,13 @@ export class Client {
     this.#isRunning = isRunning;
   }
 
-  /** The sidecar at this gRPC target, with the token that it takes. */
-  static at(address: string, token: string): Client {
-    return new Client(new Connection(address, token), async () => true);
+  /**
+   * The sidecar at this gRPC target, with the token that it takes.
+   *
+   * Throws TLS_REQUIRED without a certificate for an address beyond this machine.
+   */
+  static at(address: string, token: string, { tlsCertificate = "" }: AddressOptions = {}): Client {
+    return new Client(new Connection(address, token, tlsCertificate), async () => true);
   }
 
   /** Ends the connection and its event streams; the sidecar goes on. */

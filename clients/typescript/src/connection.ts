@@ -1,6 +1,8 @@
 /** One channel to one sidecar: how to dial, what lets us in, and how long to wait. */
 
+import { BlockList, isIPv6 } from "node:net";
 import {
+  type ChannelCredentials,
   Client,
   type ClientReadableStream,
   credentials,
@@ -8,7 +10,7 @@ import {
   type MethodDefinition,
 } from "@grpc/grpc-js";
 
-import { errorOf, LanspreadError, NOT_RUNNING } from "./errors.js";
+import { errorOf, LanspreadError, NOT_RUNNING, TLS_REQUIRED } from "./errors.js";
 
 export const DEADLINE_MS = 10_000;
 /** For calls that ask other peers, or work through the game folder, before they answer. */
@@ -24,15 +26,28 @@ const CHANNEL_OPTIONS = {
   "grpc.max_reconnect_backoff_ms": 1000,
 };
 
+// What the certificate of every sidecar says; which one it is, the certificate itself tells.
+const TLS_NAME = { "grpc.ssl_target_name_override": "lanspread-peer" };
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8);
+LOOPBACK.addAddress("::1", "ipv6");
+
 export class Connection {
   readonly #client: Client;
   readonly #metadata = new Metadata();
   readonly #closed = new AbortController();
   #refusal: LanspreadError | undefined;
 
-  /** `address` is a gRPC target; without a token nothing but health answers. */
-  constructor(address: string, token?: string) {
-    this.#client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  /**
+   * `address` is a gRPC target; without a token nothing but health answers.
+   *
+   * With a certificate in PEM, only a sidecar that has exactly this one is talked to. Throws
+   * TLS_REQUIRED without one for an address beyond this machine.
+   */
+  constructor(address: string, token?: string, tlsCertificate = "") {
+    const options = tlsCertificate ? { ...CHANNEL_OPTIONS, ...TLS_NAME } : CHANNEL_OPTIONS;
+    this.#client = new Client(address, credentialsFor(address, tlsCertificate), options);
     if (token !== undefined) {
       this.#metadata.set("authorization", `Bearer ${token}`);
     }
@@ -103,4 +118,24 @@ export class Connection {
     this.#refusal ??= new LanspreadError(NOT_RUNNING, "the sidecar has ended");
     this.#client.close();
   }
+}
+
+function credentialsFor(address: string, tlsCertificate: string): ChannelCredentials {
+  if (tlsCertificate) {
+    return credentials.createSsl(Buffer.from(tlsCertificate));
+  }
+  // Elsewhere, the token would go over the network for all to read.
+  if (!isOnThisMachine(address)) {
+    const message = `${address} is not on this machine: expected the sidecar's certificate`;
+    throw new LanspreadError(TLS_REQUIRED, message, { address });
+  }
+  return credentials.createInsecure();
+}
+
+function isOnThisMachine(address: string): boolean {
+  if (address.startsWith("unix:")) {
+    return true;
+  }
+  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+  return host === "localhost" || LOOPBACK.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }

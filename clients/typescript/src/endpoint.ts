@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly address: string;
   /** What lets us in; not enumerable, so that no log gets it by accident. */
   readonly token: string;
+  /** The one to expect there, in PEM; empty: it is dialled without TLS. */
+  readonly tlsCertificate: string;
   /** The process, which may be a child of the one that was started. */
   readonly pid: number;
   /** A random id of this launch. */
@@ -47,9 +49,11 @@ export function objectIn(text: string): Record<string, unknown> {
 
 function parsed(content: Record<string, unknown>): Endpoint | undefined {
   const { address, token, pid, instance_id: instanceId, version, api } = content;
+  const { tls_certificate: tlsCertificate = "" } = content;
   if (
     typeof address === "string" &&
     typeof token === "string" &&
+    typeof tlsCertificate === "string" &&
     typeof pid === "number" &&
     Number.isSafeInteger(pid) &&
     // Zero and below would name groups of processes.
@@ -59,7 +63,7 @@ function parsed(content: Record<string, unknown>): Endpoint | undefined {
     Array.isArray(api) &&
     api.every((each) => typeof each === "string")
   ) {
-    const shown = { address, pid, instanceId, version, api, token };
+    const shown = { address, tlsCertificate, pid, instanceId, version, api, token };
     return Object.defineProperty(shown, "token", { enumerable: false });
   }
   return undefined;

@@ -1,6 +1,7 @@
 /** Spawn, find and drive a lanspread-peer sidecar. */
 
 export {
+  type AddressOptions,
   Client,
   connect,
   type DownloadOptions,

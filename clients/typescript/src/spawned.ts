@@ -81,7 +81,8 @@ export class Sidecar implements AsyncDisposable {
   constructor(child: WatchedChild, endpoint: Endpoint) {
     this.#child = child;
     this.endpoint = endpoint;
-    const connection = new Connection(endpoint.address, endpoint.token);
+    const { address, token, tlsCertificate } = endpoint;
+    const connection = new Connection(address, token, tlsCertificate);
     this.client = new Client(connection, async () => child.isRunning);
     this.exited = child.exited;
     void child.exited.then(() => connection.abandon());

@@ -39,6 +39,15 @@ test("a private file tells where the sidecar is", async () => {
   assert.equal(found.instanceId, content.instance_id);
 });
 
+test("a file tells the certificate to expect, and none without TLS", async () => {
+  await write({ tls_certificate: "PEM" });
+  assert.equal((await readRuntimeFile(stateDir)).tlsCertificate, "PEM");
+  await write();
+  assert.equal((await readRuntimeFile(stateDir)).tlsCertificate, "");
+  await write({ tls_certificate: 7 });
+  await assert.rejects(readRuntimeFile(stateDir), { reason: "RUNTIME_FILE_INVALID" });
+});
+
 test("without a file nothing runs", async () => {
   await assert.rejects(readRuntimeFile(stateDir), { reason: "NOT_RUNNING" });
   await assert.rejects(readRuntimeFile(join(stateDir, "none")), { reason: "NOT_RUNNING" });
