@@ -33,10 +33,14 @@ class Run:
     games: Path
     state: Path
     seeder: Seeder
+    # Where its sidecar listens; empty: at the system's default.
+    listen: str = ""
 
     def environment(self) -> dict[str, str]:
         """What SCENARIOS.md promises the program."""
         settings = {"bind": "127.0.0.1", "port": 0, "mdns": False, "name": "conformance"}
+        if self.listen:
+            settings["listen"] = self.listen
         return os.environ | {
             "CONFORMANCE_SIDECAR": self.sidecar.as_json(),
             "CONFORMANCE_GAME_DIR": str(self.games),

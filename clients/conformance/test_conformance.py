@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -49,6 +50,11 @@ def run(request: pytest.FixtureRequest, sidecar: Built, seeder: Seeder, tmp_path
 )
 def test_a_client_passes(run: Run, scenario: str) -> None:
     _pass(run, scenario)
+
+
+def test_a_client_talks_tls_where_others_could_listen(run: Run) -> None:
+    # Open to all, and dialled on loopback as no other machine is in reach of a test.
+    _pass(replace(run, listen="0.0.0.0:0"), "tls")
 
 
 def test_a_client_lists_pages(run: Run) -> None:

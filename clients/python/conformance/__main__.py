@@ -15,6 +15,7 @@ SCENARIOS: dict[str, Callable[[], Coroutine[None, None, None]]] = {
     "resume": downloads.resume,
     "expired_token": downloads.expired_token,
     "cancel": downloads.cancel,
+    "tls": access.tls,
     "shutdown": access.shutdown,
     "parent_killed": access.parent_killed,
 }

@@ -7,12 +7,15 @@ from contextlib import aclosing
 
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from conformance.environment import spawned
+from conformance.environment import spawned, state_dir
 from conformance.events import PATIENCE_S, find, games_in, snapshot_end
 from conformance.raw import error_of, raw_calls
 from lanspread.peer.v1.events_pb2 import WatchEventsResponse
 from lanspread.peer.v1.peer_service_pb2 import ListGamesRequest
 from lanspread_client import Client
+
+# Nobody's: RFC 5737.
+_ELSEWHERE = "192.0.2.1:9"
 
 
 async def spawn_and_end() -> None:
@@ -65,6 +68,28 @@ async def _wait_until_known(client: Client, missing: set[str]) -> None:
 
     async with aclosing(client.events()) as events:
         await find(events, is_the_last)
+
+
+async def tls() -> None:
+    async with spawned() as sidecar:
+        another = sidecar.ready.tls_certificate
+        assert another
+    async with spawned() as sidecar:
+        ready = sidecar.ready
+        assert (await sidecar.client.get_status()).instance_id == ready.instance_id
+        certificate = ready.tls_certificate
+        told = Client(ready.address, ready.token, tls_certificate=certificate)
+        for client in (Client.connect(state_dir()), told):
+            async with client:
+                assert (await client.get_status()).instance_id == ready.instance_id
+        async with Client(ready.address, ready.token, tls_certificate=another) as mistaken:
+            assert (await error_of(mistaken.get_status())).reason == "NO_ANSWER"
+        assert (await error_of(_ask(_ELSEWHERE, ready.token))).reason == "TLS_REQUIRED"
+
+
+async def _ask(address: str, token: str) -> None:
+    async with Client(address, token) as client:
+        await client.get_status()
 
 
 async def shutdown() -> None:

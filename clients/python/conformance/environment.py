@@ -14,12 +14,16 @@ def game_dir() -> Path:
     return Path(os.environ["CONFORMANCE_GAME_DIR"])
 
 
+def state_dir() -> Path:
+    return Path(os.environ["CONFORMANCE_STATE_DIR"])
+
+
 @asynccontextmanager
 async def spawned() -> AsyncIterator[Spawned[Client]]:
     """A sidecar whose orderly end, when the block is left, gives the exit code 0."""
     async with spawn_async(
         game_dir(),
-        os.environ["CONFORMANCE_STATE_DIR"],
+        state_dir(),
         command=json.loads(os.environ["CONFORMANCE_SIDECAR"]),
         settings=json.loads(os.environ["CONFORMANCE_SETTINGS"]),
         on_log=lambda line: print(line, file=sys.stderr),

@@ -2,10 +2,15 @@
 
 import assert from "node:assert/strict";
 
+import { Client, connect } from "@lanspread/client";
+
 import { Connection } from "../src/connection.js";
 import { spawnTold, told } from "./environment.js";
 import { eventsOf, find, gamesIn, snapshotEnd } from "./events.js";
 import { askStatus, health, openStream, readPages } from "./raw.js";
+
+/** Nobody's: RFC 5737. */
+const ELSEWHERE = "192.0.2.1:9";
 
 export async function spawnAndEnd(): Promise<void> {
   const sidecar = await spawnTold();
@@ -65,6 +70,27 @@ export async function listPages(): Promise<void> {
     listed.push(game.id);
   }
   assert.deepEqual(listed, ids);
+  assert.equal(await sidecar.close(), 0);
+}
+
+export async function tls(): Promise<void> {
+  const earlier = await spawnTold();
+  const { tlsCertificate: another } = earlier.endpoint;
+  assert.notEqual(another, "");
+  assert.equal(await earlier.close(), 0);
+
+  const sidecar = await spawnTold();
+  const { address, token, tlsCertificate, instanceId } = sidecar.endpoint;
+  assert.equal((await sidecar.client.getStatus()).instanceId, instanceId);
+  const found = await connect({ stateDir: told("CONFORMANCE_STATE_DIR") });
+  for (const client of [found, Client.at(address, token, { tlsCertificate })]) {
+    assert.equal((await client.getStatus()).instanceId, instanceId);
+    client.close();
+  }
+  const mistaken = Client.at(address, token, { tlsCertificate: another });
+  await assert.rejects(mistaken.getStatus(), { reason: "NO_ANSWER" });
+  mistaken.close();
+  assert.throws(() => Client.at(ELSEWHERE, token), { reason: "TLS_REQUIRED" });
   assert.equal(await sidecar.close(), 0);
 }
 

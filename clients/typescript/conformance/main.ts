@@ -12,6 +12,7 @@ const SCENARIOS = new Map([
   ["resume", downloads.resume],
   ["expired_token", downloads.expiredToken],
   ["cancel", downloads.cancel],
+  ["tls", access.tls],
   ["shutdown", access.shutdown],
   ["parent_killed", access.parentKilled],
 ]);
