@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use crate::connection::{IsRunning, Token, channel_to, same_launch};
 use crate::error::Result;
+use crate::launch::Launch;
 use crate::runtime_file::{self, default_state_dir};
 use crate::v1::peer_service_client::PeerServiceClient;
 
@@ -29,9 +30,16 @@ pub struct Client {
 impl Client {
     /// A client of the sidecar at this address, `unix:/PATH` or `HOST:PORT`.
     ///
-    /// It connects with the first call. INVALID_FIELD when no address or token looks like that.
+    /// It connects with the first call. INVALID_FIELD when no address or token looks like that,
+    /// TLS_REQUIRED for an address beyond this machine.
     pub fn new(address: &str, token: &str) -> Result<Self> {
-        Self::with_target(address, token, Arc::new(|| true))
+        Self::with_target(address, token, None, Arc::new(|| true))
+    }
+
+    /// The same for a sidecar that speaks TLS: only one that has exactly this certificate, in
+    /// PEM, is talked to.
+    pub fn with_tls(address: &str, token: &str, certificate: &str) -> Result<Self> {
+        Self::with_target(address, token, Some(certificate), Arc::new(|| true))
     }
 
     /// A client of the sidecar that runs with this state folder; None: this user's default.
@@ -41,15 +49,25 @@ impl Client {
         let state_dir =
             state_dir.map_or_else(default_state_dir, |given| Ok(PathBuf::from(given)))?;
         let launch = runtime_file::read(&state_dir)?;
-        let instance_id = launch.instance_id;
+        let instance_id = launch.instance_id.clone();
         let is_running = Arc::new(move || same_launch(&state_dir, &instance_id));
-        Self::with_target(&launch.address, &launch.token, is_running)
+        Self::of_launch(&launch, is_running)
     }
 
-    pub(crate) fn with_target(address: &str, token: &str, is_running: IsRunning) -> Result<Self> {
+    pub(crate) fn of_launch(launch: &Launch, is_running: IsRunning) -> Result<Self> {
+        let certificate = launch.tls_certificate.as_deref();
+        Self::with_target(&launch.address, &launch.token, certificate, is_running)
+    }
+
+    fn with_target(
+        address: &str,
+        token: &str,
+        certificate: Option<&str>,
+        is_running: IsRunning,
+    ) -> Result<Self> {
         Ok(Self {
             address: address.to_owned(),
-            channel: channel_to(address)?,
+            channel: channel_to(address, certificate)?,
             token: Token::new(token)?,
             is_running,
         })

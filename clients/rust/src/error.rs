@@ -34,6 +34,8 @@ pub mod reason {
     pub const SPAWN_FAILED: &str = "SPAWN_FAILED";
     /// The sidecar did not begin to serve in time; it was killed.
     pub const SPAWN_TIMEOUT: &str = "SPAWN_TIMEOUT";
+    /// An address beyond this machine was given without the certificate to expect there.
+    pub const TLS_REQUIRED: &str = "TLS_REQUIRED";
     /// What was started is no sidecar: its first line is no handshake.
     pub const HANDSHAKE_INVALID: &str = "HANDSHAKE_INVALID";
 }

@@ -12,7 +12,7 @@ const HANDSHAKE: u64 = 1;
 /// One launch of a sidecar, and how to reach it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// `unix:/path`, or a loopback address with its port.
+    /// `unix:/path`, or an address with its port.
     pub address: String,
     /// What lets us in.
     pub token: String,
@@ -22,6 +22,8 @@ pub struct Launch {
     pub instance_id: String,
     /// The version of the program.
     pub version: String,
+    /// The one to expect there, in PEM; None: it is dialled without TLS.
+    pub tls_certificate: Option<String>,
 }
 
 impl Launch {
@@ -52,6 +54,10 @@ impl Launch {
             pid: content["pid"].as_u64()?.try_into().ok()?,
             instance_id: text("instance_id")?,
             version: text("version")?,
+            tls_certificate: match &content["tls_certificate"] {
+                Value::Null => None,
+                certificate => Some(certificate.as_str()?.to_owned()),
+            },
         };
         if api.contains(&API) {
             return Some(Ok(launch));
@@ -97,6 +103,18 @@ mod tests {
         assert_eq!(launch.address, "unix:/run/a.sock");
         assert_eq!(launch.pid, 7);
         assert!(!format!("{launch:?}").contains("t0ken"));
+    }
+
+    #[test]
+    fn a_certificate_is_carried_and_none_means_no_tls() {
+        let read = |content: &Value| Launch::from_handshake(content.to_string().as_bytes());
+        assert_eq!(read(&line()).unwrap().tls_certificate, None);
+        let mut content = line();
+        content["tls_certificate"] = json!("PEM");
+        let launch = read(&content).unwrap();
+        assert_eq!(launch.tls_certificate.as_deref(), Some("PEM"));
+        content["tls_certificate"] = json!(7);
+        assert_eq!(reason_of(&content), "HANDSHAKE_INVALID");
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Sidecar {
         let (process, launch) =
             Process::start(command, &line, options.start_deadline, options.on_log).await?;
         let is_running = Arc::new(process.liveness());
-        let client = Client::with_target(&launch.address, &launch.token, is_running)?;
+        let client = Client::of_launch(&launch, is_running)?;
         Ok(Self {
             client,
             launch,
