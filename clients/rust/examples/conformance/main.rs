@@ -9,6 +9,7 @@ mod following;
 mod given;
 mod life;
 mod streams;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ async fn run(scenario: &str) -> Outcome {
         "cancel" => downloads::cancel(&given).await,
         "shutdown" => life::shutdown(&given).await,
         "parent_killed" => life::parent_killed(&given).await,
+        "tls" => tls::tls(&given).await,
         _ => Err(format!("no such scenario: {scenario:?}").into()),
     }
 }
