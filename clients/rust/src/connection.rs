@@ -23,6 +23,11 @@ pub(crate) const REMOVE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// How long a sidecar may take to let us in.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// A call over a connection that says nothing for so long asks whether it is still there. An event
+/// stream has its heartbeat more often; who asks more often than every 10 seconds is cut off.
+const SILENCE: Duration = Duration::from_secs(20);
+/// A connection that leaves that without an answer for so long is dead.
+const SILENCE_AFTER_PING: Duration = Duration::from_secs(10);
 /// What the certificate of every sidecar says; which one it is, the certificate itself tells.
 const TLS_NAME: &str = "lanspread-peer";
 
@@ -57,7 +62,11 @@ impl Interceptor for Token {
 ///
 /// With a certificate, in PEM, only a sidecar that has exactly this one is talked to.
 pub(crate) fn channel_to(address: &str, certificate: Option<&str>) -> Result<Channel> {
-    let endpoint = endpoint_of(address, certificate.is_some())?;
+    let endpoint = endpoint_of(address, certificate.is_some())?
+        .connect_timeout(CONNECT_DEADLINE)
+        .http2_keep_alive_interval(SILENCE)
+        .keep_alive_timeout(SILENCE_AFTER_PING)
+        .keep_alive_while_idle(false);
     let Some(certificate) = certificate else {
         return Ok(endpoint.connect_lazy());
     };
