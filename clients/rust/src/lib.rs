@@ -19,6 +19,7 @@ mod runtime_file;
 mod spawn;
 mod stderr;
 mod stream_place;
+mod whole_snapshots;
 
 /// The messages of `lanspread.peer.v1`, and its client as tonic makes it.
 #[allow(missing_docs, clippy::all)]

@@ -7,18 +7,21 @@ use lanspread_client::v1::{Settings, WatchEventsRequest};
 use lanspread_client::{Client, Sidecar, reason};
 
 use crate::cut_proxy::CutProxy;
-use crate::following::{EventRecord, first};
-use crate::given::{Given, Outcome, end, expect_equal, expect_reason, seeded_game};
+use crate::following::{EventRecord, first, next};
+use crate::given::{Failure, Given, Outcome, end, expect_equal, expect_reason, seeded_game};
 
 const SLOW_BYTES_PER_SECOND: i64 = 1024 * 1024;
 const CHANGES: u64 = 4;
 const BREAKS: u32 = 5;
+/// Less than an item of a snapshot has, so that each is once the last to come over.
+const CUT_STEP: u64 = 64;
 
 /// Once by the resume token, once by the library alone.
 pub async fn resume(given: &Given) -> Outcome {
     let sidecar = given.spawn().await?;
     drop_and_go_on(sidecar.client()).await?;
     break_and_go_on(&sidecar).await?;
+    break_snapshots(&sidecar).await?;
     end(sidecar).await
 }
 
@@ -82,6 +85,37 @@ async fn break_and_go_on(sidecar: &Sidecar) -> Outcome {
             .await?;
     }
     expect_equal("snapshots", record.snapshots, 1)
+}
+
+/// A snapshot comes whole or not at all, wherever the connection breaks.
+async fn break_snapshots(sidecar: &Sidecar) -> Outcome {
+    let launch = sidecar.launch();
+    let expected = snapshot_size(sidecar.client()).await?;
+    let mut answer_bytes = CUT_STEP;
+    loop {
+        let proxy = CutProxy::start_with_cut(&launch.address, answer_bytes).await?;
+        let client = Client::new(&proxy.address, &launch.token)?;
+        let what = format!("items after a cut at byte {answer_bytes}");
+        expect_equal(&what, snapshot_size(&client).await?, expected)?;
+        if proxy.taken() == 1 {
+            // It was complete before the cut.
+            return Ok(());
+        }
+        answer_bytes += CUT_STEP;
+    }
+}
+
+/// How many items came up to its end.
+async fn snapshot_size(client: &Client) -> Result<u32, Failure> {
+    let mut events = client.events("");
+    let mut items = 0;
+    loop {
+        match next(&mut events).await?.event {
+            Some(Event::SnapshotItem(_)) => items += 1,
+            Some(Event::SnapshotComplete(_)) => return Ok(items),
+            _ => {}
+        }
+    }
 }
 
 pub async fn expired_token(given: &Given) -> Outcome {
