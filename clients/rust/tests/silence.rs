@@ -12,6 +12,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 const PING: u8 = 6;
+/// The kind of the first record of TLS: RFC 8446 section 5.1.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// One that keeps quiet is asked after 20 seconds, and has 10 to answer.
 const FOUND_OUT: Duration = Duration::from_secs(31);
@@ -61,5 +63,29 @@ async fn an_event_stream_without_a_sign_of_life_breaks() {
     tokio::time::resume();
     // And it goes on over a new one.
     accept_call(&listener).await;
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_handshake_of_tls_without_an_answer_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let client = Client::with_tls(&address, "t0ken", "").unwrap();
+    let following = tokio::spawn(async move { client.events("").try_next().await });
+    let (mut dead, _) = listener.accept().await.unwrap();
+    assert_eq!(dead.read_u8().await.unwrap(), TLS_HANDSHAKE);
+    tokio::time::pause();
+    let begun = Instant::now();
+    let mut rest = Vec::new();
+    let closed = dead.read_to_end(&mut rest);
+    let is_closed = tokio::time::timeout(FOR_EVER, closed).await.is_ok();
+    assert!(
+        is_closed && begun.elapsed() <= FOUND_OUT,
+        "{:?}",
+        begun.elapsed()
+    );
+    tokio::time::resume();
+    // And it tries again.
+    listener.accept().await.unwrap();
     following.abort();
 }
