@@ -65,6 +65,16 @@ SABOTAGES_OF_PARTIES = (
         (_TRUST,),
     ),
     Sabotage(
+        "of two authorities only the certificate that ends last is remembered",
+        f"{PACKAGE}/transport/credentials.py",
+        "tuple({one.authority: one for one in in_order}.values())",
+        "(in_order[-1],)",
+        (
+            f"{_ROTATION}::test_an_authority_is_replaced_with_an_overlap_and_nobody_is_dropped",
+            f"{UNIT}/transport/test_credentials.py",
+        ),
+    ),
+    Sabotage(
         "who has expired stays",
         f"{PACKAGE}/runtime/party_watch.py",
         "if (fault := self._credentials.why_not(peer_id)) is not None:",

@@ -86,11 +86,12 @@ async def test_an_authority_is_replaced_with_an_overlap_and_nobody_is_dropped(
     for name, sidecar in (("server", server), ("downloader", downloader)):
         members.enrol(name, authority=old, trusted=[new, old])
         await taken_up(sidecar)
+    # As short as for one party, and sooner over than what they have.
     for name, sidecar in (("server", server), ("downloader", downloader)):
-        members.enrol(name, authority=new, trusted=[new, old])
+        members.enrol(name, authority=new, trusted=[new, old], end=14 * DAY)
         await taken_up(sidecar)
     for name, sidecar in (("server", server), ("downloader", downloader)):
-        members.enrol(name, authority=new, trusted=[new])
+        members.enrol(name, authority=new, trusted=[new], end=14 * DAY)
         await taken_up(sidecar)
     assert (connections_of(server), connections_of(downloader)) == before
     key = make_key()

@@ -3,7 +3,8 @@
 In open mode it shows a certificate of its own and lets everybody in. At a party it shows what the
 organiser signed, and lets in who shows the same. Invariants: in which of the two modes it is never
 changes; what it shows and trusts is swapped at once, for new connections. Whom it let in it
-remembers by key, so that a renewed certificate counts for all connections of its owner.
+remembers by key, so that a renewed certificate counts for all connections of its owner; and by
+authority, as one that ends sooner may be what counts once the other authority is trusted no more.
 """
 
 import ssl
@@ -76,10 +77,24 @@ def _naming(what: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """The best certificate that a peer showed, and the trust that it was verified by."""
+    """What a peer showed, who signed it, and the trust that it was verified by."""
 
     certificate: x509.Certificate
+    authority: x509.Certificate
     trust: PartyTrust
+
+    @classmethod
+    def by(cls, trust: PartyTrust, certificate: x509.Certificate, now: datetime) -> "_Admitted":
+        """Raises NotAMember."""
+        return cls(certificate, trust.check(certificate, now), trust)
+
+    def still(self, trust: PartyTrust, now: datetime) -> "_Admitted":
+        """The same, by what is trusted now; raises NotAMember."""
+        # What a signature is worth changes only with whom the party trusts.
+        if self.trust is not trust:
+            return self.by(trust, self.certificate, now)
+        check_dates(self.certificate, now)
+        return self
 
     @property
     def end(self) -> datetime:
@@ -101,8 +116,8 @@ class Credentials:
         self._self_signed = make_certificate(key)
         self.peer_id = peer_id_of_certificate(self._self_signed)
         self._context: ssl.SSLContext | None = None
-        # Those that were looked at last come last.
-        self._admitted: dict[PeerId, _Admitted] = {}
+        # The best of each authority. Those that were looked at last come last.
+        self._admitted: dict[PeerId, tuple[_Admitted, ...]] = {}
 
     @property
     def is_members_only(self) -> bool:
@@ -163,46 +178,47 @@ class Credentials:
             return
         trust, peer_id = self._party.trust, peer_id_of_certificate(certificate)
         try:
-            trust.check(certificate, self.now())
+            admitted = _Admitted.by(trust, certificate, self.now())
         except NotAMember as error:
             error.metadata["peer_id"] = peer_id
             raise
-        best = _Admitted(certificate, trust)
-        shown = self._admitted.pop(peer_id, None)
-        if shown is not None and shown.end > best.end and self._fault_of(shown, trust) is None:
-            best = shown
-        self._admitted[peer_id] = best
+        before, _ = self._judge(self._admitted.pop(peer_id, ()), trust)
+        # As many as are trusted at most, as each of these is of one of them.
+        in_order = sorted((*before, admitted), key=lambda one: one.end)
+        self._admitted[peer_id] = tuple({one.authority: one for one in in_order}.values())
         while len(self._admitted) > MAX_KNOWN_PEERS:
             del self._admitted[next(iter(self._admitted))]
 
     def why_not(self, peer_id: PeerId) -> NotAMember | None:
-        """Why a peer that was let in must go now, or None when it may stay.
+        """Why a peer that was let in must go now, or None while any that it showed holds.
 
         Also when more than MAX_KNOWN_PEERS were let in after it was last asked for.
         """
         if self._party is None:
             return None
         # Taken once, as a thread may swap it meanwhile.
-        trust, admitted = self._party.trust, self._admitted.pop(peer_id, None)
-        if admitted is None:
+        trust, shown = self._party.trust, self._admitted.pop(peer_id, ())
+        if not shown:
             return NotAMember("it showed no certificate")
-        if (fault := self._fault_of(admitted, trust)) is None:
-            self._admitted[peer_id] = _Admitted(admitted.certificate, trust)
-        return fault
+        held, faults = self._judge(shown, trust)
+        self._admitted[peer_id] = held or shown
+        # That it was a member once tells a person more than that it is none.
+        return None if held else min(faults, key=lambda fault: type(fault) is NotAMember)
 
     def next_end(self) -> datetime | None:
         """When the first certificate of those that were let in expires from now on."""
         now = self.now()
-        ends = (admitted.end for admitted in self._admitted.values())
+        ends = (one.end for shown in self._admitted.values() for one in shown)
         return min((end for end in ends if end >= now), default=None)
 
-    def _fault_of(self, admitted: _Admitted, trust: PartyTrust) -> NotAMember | None:
-        try:
-            # What a signature is worth changes only with whom the party trusts.
-            if admitted.trust is trust:
-                check_dates(admitted.certificate, self.now())
-            else:
-                trust.check(admitted.certificate, self.now())
-        except NotAMember as error:
-            return error
-        return None
+    def _judge(
+        self, shown: Sequence[_Admitted], trust: PartyTrust
+    ) -> tuple[tuple[_Admitted, ...], list[NotAMember]]:
+        """Those that hold now, and what is wrong with the others."""
+        held, faults = [], []
+        for one in shown:
+            try:
+                held.append(one.still(trust, self.now()))
+            except NotAMember as error:
+                faults.append(error)
+        return tuple(held), faults

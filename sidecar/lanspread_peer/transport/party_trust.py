@@ -45,8 +45,8 @@ class PartyTrust:
             .extension_policies(ca_policy=_AUTHORITY, ee_policy=_MEMBER)
         )
 
-    def check(self, certificate: x509.Certificate, now: datetime) -> None:
-        """Raises NotAMember; one of its kin when only the dates are wrong."""
+    def check(self, certificate: x509.Certificate, now: datetime) -> x509.Certificate:
+        """The authority that signed it; raises NotAMember, or its kin for wrong dates alone."""
         try:
             require_bounded(certificate)
             _require_own_id(certificate)
@@ -54,7 +54,7 @@ class PartyTrust:
             # Some moment of its time: as long as that has one, its dates are judged below.
             moment = min(max(now, begin), end)
             verifier = self._policy.time(moment.replace(tzinfo=None)).build_client_verifier()
-            verifier.verify(certificate, [])
+            _, authority = verifier.verify(certificate, []).chain
         except (
             VerificationError,
             InvalidCertificate,
@@ -66,6 +66,7 @@ class PartyTrust:
         ) as error:
             raise NotAMember(f"no certificate of this party: {str(error)[:200]!a}") from error
         check_dates(certificate, now)
+        return authority
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:

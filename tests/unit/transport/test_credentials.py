@@ -12,7 +12,7 @@ from lanspread_peer.transport.certificate import make_certificate, peer_id_of_ce
 from lanspread_peer.transport.credentials import Credentials, read_party
 from lanspread_peer.transport.party_certificates import in_pem
 from lanspread_peer.transport.tls_context import client_context
-from support.papers import DAY, Authority, party_of, utc_now
+from support.papers import DAY, SKEW, Authority, party_of, utc_now
 from support.quic_pair import make_key
 from support.tls_ends import shaken
 
@@ -56,8 +56,8 @@ def test_who_was_let_in_stays_until_the_end_of_the_best_certificate_it_showed() 
     credentials.now = lambda: start + 3 * DAY
     assert credentials.why_not(guest) is None
     credentials.now = lambda: start + 10 * DAY
-    assert isinstance(credentials.why_not(guest), CertificateExpired)
-    assert type(credentials.why_not(guest)) is NotAMember, "and then it is forgotten"
+    for _ in range(2):
+        assert isinstance(credentials.why_not(guest), CertificateExpired)
 
 
 def test_a_shorter_certificate_of_the_new_authority_counts_when_the_old_one_does_not() -> None:
@@ -69,6 +69,41 @@ def test_a_shorter_certificate_of_the_new_authority_counts_when_the_old_one_does
     credentials.adopt(party_of([new], KEY, new.member(KEY)))
     credentials.admit(new.member(guest_key, end=DAY))
     assert credentials.why_not(peer_id_of_certificate(old)) is None
+
+
+def test_a_shorter_certificate_is_kept_for_when_that_of_the_other_authority_does_not() -> None:
+    new = Authority.make()
+    credentials = AUTHORITY.credentials(KEY)
+    guest_key = make_key()
+    old, short = AUTHORITY.member(guest_key, end=90 * DAY), new.member(guest_key, end=9 * DAY)
+    guest = peer_id_of_certificate(old)
+    credentials.admit(old)
+    credentials.adopt(party_of([new, AUTHORITY], KEY, new.member(KEY)))
+    for certificate in (short, old):
+        credentials.admit(certificate)
+    ends = [certificate.not_valid_after_utc + SKEW for certificate in (short, old)]
+    assert credentials.next_end() == ends[0]
+    credentials.adopt(party_of([new], KEY, new.member(KEY)))
+    assert credentials.why_not(guest) is None
+    start = utc_now()
+    credentials.now = lambda: start + 10 * DAY
+    fault = credentials.why_not(guest)
+    assert isinstance(fault, CertificateExpired)
+
+
+def test_the_best_of_each_trusted_authority_is_remembered_and_no_more() -> None:
+    credentials = AUTHORITY.credentials(KEY)
+    guest_key = make_key()
+    guest = peer_id_of_certificate(AUTHORITY.member(guest_key))
+    authorities = [Authority.make() for _ in range(MAX_PARTY_AUTHORITIES + 3)]
+    for count in range(1, len(authorities) + 1):
+        trusted = authorities[:count][-MAX_PARTY_AUTHORITIES:]
+        credentials.adopt(party_of(trusted, KEY, trusted[-1].member(KEY)))
+        for days in (3, 5, 4):
+            credentials.admit(trusted[-1].member(guest_key, end=days * DAY))
+    remembered = credentials._admitted[guest]
+    assert len(remembered) == MAX_PARTY_AUTHORITIES
+    assert min(one.end for one in remembered) > utc_now() + 4 * DAY + SKEW
 
 
 def test_an_authority_that_is_dropped_takes_its_members_along() -> None:
