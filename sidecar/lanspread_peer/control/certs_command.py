@@ -79,8 +79,7 @@ def init_command(folder: Path, name: str, days: int) -> None:
     if not 0 < len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES:
         raise InvalidCertificate(f"expected a name of at most {MAX_NAME_BYTES} bytes")
     made = AuthorityFolder.create(folder)
-    authority = _found(made, name, days)
-    made.keep_trusted(in_pem([authority]))
+    authority = _found(made, name, days, trusted=())
     click.echo(f"{made.path}: party {name!r} until {_day(authority.not_valid_after_utc)}")
 
 
@@ -148,7 +147,10 @@ def show_command(files: tuple[Path, ...]) -> None:
             click.echo(f"{file}: {line}")
 
 
-def _found(folder: AuthorityFolder, name: str, days: int) -> x509.Certificate:
+def _found(
+    folder: AuthorityFolder, name: str, days: int, trusted: Iterable[x509.Certificate]
+) -> x509.Certificate:
+    """Make an authority and use it; these are trusted, too."""
     key = ec.generate_private_key(ec.SECP256R1())
     authority = make_authority(key, name, *_period(days))
     private = key.private_bytes(
@@ -156,6 +158,8 @@ def _found(folder: AuthorityFolder, name: str, days: int) -> x509.Certificate:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    # In this order, as what an authority signs that is not trusted is worth nothing.
+    folder.keep_trusted(in_pem([authority, *trusted]))
     folder.keep_authority(private + in_pem([authority]))
     return authority
 
@@ -165,8 +169,7 @@ def _replace_authority(folder: AuthorityFolder, days: int) -> None:
     trusted = read_certificates(folder.trusted(), MAX_PARTY_AUTHORITIES)
     if len(trusted) >= MAX_PARTY_AUTHORITIES:
         raise InvalidCertificate("too many authorities are trusted; --end-overlap comes first")
-    new = _found(folder, party_name_of(old), days)
-    folder.keep_trusted(in_pem([new, *trusted]))
+    new = _found(folder, party_name_of(old), days, trusted)
     click.echo(f"{folder.path}: a new authority until {_day(new.not_valid_after_utc)}")
     click.echo("hand out party.crt to all members first, then rotate their certificates")
 
@@ -198,6 +201,8 @@ def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) ->
 
 def _issue(folder: AuthorityFolder, keys: Iterable[ec.EllipticCurvePublicKey], days: int) -> None:
     authority_key, authority = _authority_of(folder)
+    if authority not in read_certificates(folder.trusted(), MAX_PARTY_AUTHORITIES):
+        raise InvalidCertificate("the authority is not in party.crt; rotate with --new-ca")
     for key in keys:
         begin, end = _period(days)
         if authority.not_valid_after_utc <= datetime.now(UTC):

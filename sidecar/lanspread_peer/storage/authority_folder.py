@@ -68,7 +68,9 @@ class AuthorityFolder:
         if beneath.stat(self.path, _AUTHORITY) is not None:
             taken = {name for name, _ in beneath.list_folder(self.path, "")}
             number = next(n for n in range(1, len(taken) + 2) if f"ca.old-{n}.pem" not in taken)
-            beneath.rename(self.path, _AUTHORITY, self.path, f"ca.old-{number}.pem")
+            # A copy, as there must be a ca.pem at every moment.
+            older = f"ca.old-{number}.pem"
+            beneath.write_file(self.path, older, self.authority(), mode=beneath.PRIVATE_MODE)
         beneath.write_file(self.path, _AUTHORITY, pem, mode=beneath.PRIVATE_MODE)
 
     def keep_trusted(self, pem: bytes) -> None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 
 from lanspread_peer.control.certs_command import certs as group
 from lanspread_peer.model.limits import MAX_PARTY_AUTHORITIES
+from lanspread_peer.storage import beneath
 from lanspread_peer.storage.party_folder import read_party_files
 from lanspread_peer.transport.credentials import Credentials, read_party
 from lanspread_peer.transport.party_certificates import (
@@ -182,6 +183,57 @@ def test_an_authority_is_replaced_in_three_steps(organiser: Organiser) -> None:
     organiser.guest().admit(new)
     kept = read_authority_key((organiser.folder / "ca.old-1.pem").read_bytes())
     assert kept.public_key() == first.public_key()
+
+
+class Killed(BaseException):
+    """What a kill looks like to the code that it ends."""
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_an_authority_that_is_half_replaced_issues_what_counts(
+    organiser: Organiser, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """Killed after so many of the four files: party.crt twice, the old authority, the new one."""
+    organiser.issue()
+    left = done
+
+    def rename(
+        root_a: Path, path_a: str, root_b: Path, path_b: str, *, replace: bool = False
+    ) -> None:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        real_rename(root_a, path_a, root_b, path_b, replace=replace)
+
+    real_rename = beneath.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(beneath, "rename", rename)
+        with pytest.raises(Killed):
+            certs("rotate", organiser.folder, "--new-ca")
+    assert left == 0
+    guest = organiser.issue()
+    assert guest.member is not None
+    guest.admit(guest.member)
+    certs("rotate", organiser.folder, "--new-ca")
+    certs("rotate", organiser.folder)
+    certs("rotate", organiser.folder, "--end-overlap")
+    renewed = organiser.guest()
+    assert renewed.member is not None
+    renewed.admit(renewed.member)
+
+
+def test_an_authority_that_is_not_trusted_issues_nothing(organiser: Organiser) -> None:
+    organiser.issue()
+    trusted = (organiser.folder / "party.crt").read_bytes()
+    certs("rotate", organiser.folder, "--new-ca")
+    (organiser.folder / "party.crt").write_bytes(trusted)
+    for words in (("rotate", organiser.folder), ("issue", organiser.folder, organiser.request)):
+        assert "--new-ca" in certs(*words, code=2).output
+    certs("rotate", organiser.folder, "--new-ca")
+    guest = organiser.issue()
+    assert guest.member is not None
+    guest.admit(guest.member)
 
 
 def test_authorities_do_not_pile_up(organiser: Organiser) -> None:
