@@ -1,12 +1,18 @@
 """When the papers of a party are looked at, and who is sent away then."""
 
 import asyncio
+import inspect
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lanspread_peer.model.errors import NotAMember
+from lanspread_peer.model.errors import (
+    CertificateExpired,
+    CertificateNotYetValid,
+    NotAMember,
+)
 from lanspread_peer.model.events import Event
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.runtime import party_watch
@@ -18,6 +24,9 @@ from support.papers import SKEW, Authority, party_of, utc_now, write_papers
 from support.quic_pair import make_key
 
 SECOND = timedelta(seconds=1)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "party.md"
 
 
 class Watched:
@@ -90,6 +99,13 @@ async def test_who_never_showed_a_certificate_must_go(tmp_path: Path) -> None:
     watched.connected.append(stranger)
     await watched.watch.look()
     assert watched.sent_away == [(stranger, "NOT_A_MEMBER")]
+
+
+def test_the_guide_for_organisers_has_all_that_guests_may_see() -> None:
+    warnings = re.findall(r'Warned\("(\w+)"', inspect.getsource(party_watch))
+    refusals = [kind.reason for kind in (NotAMember, CertificateExpired, CertificateNotYetValid)]
+    told = re.findall(r"^\| `(\w+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted({*warnings, *refusals})
 
 
 async def test_who_is_slow_to_go_keeps_nobody_else(
