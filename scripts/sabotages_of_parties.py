@@ -121,6 +121,6 @@ SABOTAGES_OF_PARTIES = (
         f"{PACKAGE}/transport/party_certificates.py",
         "if not request.is_signature_valid:",
         "if False:",
-        (f"{UNIT}/control/test_certs_command.py",),
+        (f"{UNIT}/control/test_command_certs.py",),
     ),
 )

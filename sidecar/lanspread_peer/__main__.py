@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from lanspread_peer import __version__
-from lanspread_peer.control.certs_command import certs
+from lanspread_peer.control.command_certs import certs_group
 from lanspread_peer.control.command_config import config_group
 from lanspread_peer.control.command_doctor import doctor_command
 from lanspread_peer.control.command_healthcheck import healthcheck_command
@@ -43,7 +43,7 @@ main.add_command(index_command)
 main.add_command(healthcheck_command)
 main.add_command(config_group)
 main.add_command(doctor_command)
-main.add_command(certs)
+main.add_command(certs_group)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,11 @@ def _telling(command: Callable[_Words, None]) -> Callable[_Words, None]:
 
 
 @click.group("certs")
-def certs() -> None:
+def certs_group() -> None:
     """Keep a party to its members; docs/party.md says how."""
 
 
-@certs.command("init")
+@certs_group.command("init")
 @click.argument("folder", type=_FOLDER)
 @click.option("--name", required=True, help="The party's name; only members see it.")
 @click.option("--days", type=_DAYS, default=365, show_default=True, help="How long it lasts.")
@@ -83,7 +83,7 @@ def init_command(folder: Path, name: str, days: int) -> None:
     click.echo(f"{made.path}: party {name!r} until {_day(authority.not_valid_after_utc)}")
 
 
-@certs.command("request")
+@certs_group.command("request")
 @click.argument("file", type=_FILE)
 @click.option(
     "--state-dir",
@@ -100,7 +100,7 @@ def request_command(file: Path, state_dir: str) -> None:
     click.echo(f"{file}: the request of peer {node_key.peer_id}")
 
 
-@certs.command("issue")
+@certs_group.command("issue")
 @click.argument("folder", type=_FOLDER)
 @click.argument("requests", type=_FILE, nargs=-1, required=True)
 @click.option("--days", type=_DAYS, default=90, show_default=True, help="How long they last.")
@@ -112,7 +112,7 @@ def issue_command(folder: Path, requests: tuple[Path, ...], days: int) -> None:
     _issue(opened, keys, days)
 
 
-@certs.command("rotate")
+@certs_group.command("rotate")
 @click.argument("folder", type=_FOLDER)
 @click.option("--days", type=_DAYS, help="How long the new ones last.")
 @click.option("--member", "members", multiple=True, metavar="PEER_ID", help="Only this one.")
@@ -137,7 +137,7 @@ def rotate_command(
         _issue(opened, [_key_of_member(opened, name) for name in names], days or 90)
 
 
-@certs.command("show")
+@certs_group.command("show")
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @_telling
 def show_command(files: tuple[Path, ...]) -> None:

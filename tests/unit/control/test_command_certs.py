@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lanspread_peer.control.certs_command import certs as group
+from lanspread_peer.control.command_certs import certs_group
 from lanspread_peer.model.limits import MAX_PARTY_AUTHORITIES
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.party_folder import read_party_files
@@ -25,7 +25,7 @@ from support.quic_pair import make_key
 
 
 def certs(*words: str | Path, code: int = 0) -> Result:
-    result = CliRunner().invoke(group, [*map(str, words)])
+    result = CliRunner().invoke(certs_group, [*map(str, words)])
     assert result.exit_code == code, result.output
     return result
 
