@@ -92,7 +92,7 @@ SABOTAGES_OF_PARTIES = (
         "who has expired keeps a connection that is being greeted",
         f"{PACKAGE}/runtime/link.py",
         "for connection in (*self.greeting, *(",
-        "for connection in (*(",
+        "for connection in (*(), *(",
         (f"{_MEMBERS}::test_who_expires_loses_also_the_connection_that_it_never_lets_us_greet",),
     ),
     Sabotage(
