@@ -13,7 +13,7 @@ SABOTAGES_OF_GAMES = (
     Sabotage(
         "a removal goes before it is noted",
         f"{PACKAGE}/storage/removal.py",
-        "        write_removal(game_dir, removal)\n",
+        "        write_removal(index.state_dir, game_dir, removal)\n",
         "        pass\n",
         (_REMOVAL,),
     ),
@@ -62,11 +62,18 @@ SABOTAGES_OF_GAMES = (
         (_REMOVAL,),
     ),
     Sabotage(
-        "a note of a removal may lead to installed content",
+        "a note of a removal may lead to what is never shared",
         f"{PACKAGE}/storage/removal_note.py",
-        'if not _is_below(path) or is_local_folder(path.split("/")[0])]',
+        "if not _is_below(path) or not is_shared(normal_path(path))]",
         "if not _is_below(path)]",
         (f"{UNIT}/storage/test_removal_note.py",),
+    ),
+    Sabotage(
+        "a removal is forgotten while its disk is away",
+        f"{PACKAGE}/storage/removal.py",
+        "        if thing_at(game_dir, folder) is None:\n            return None\n",
+        "",
+        (_REMOVAL,),
     ),
     Sabotage(
         "a start does not look for removals",

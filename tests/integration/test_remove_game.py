@@ -1,6 +1,7 @@
 """Games that are removed on command, through whole sidecars."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -96,9 +97,9 @@ async def test_no_download_of_the_game_begins_meanwhile(
     loop = asyncio.get_running_loop()
     again: list[asyncio.Task[object]] = []
 
-    def forget(game_dir: GameDir, folder: str) -> None:
+    def forget(state_dir: Path, game_dir: GameDir, folder: str) -> None:
         loop.call_soon_threadsafe(lambda: again.append(loop.create_task(download(owner))))
-        forget_removal(game_dir, folder)
+        forget_removal(state_dir, game_dir, folder)
 
     monkeypatch.setattr("lanspread_peer.storage.removal.forget_removal", forget)
     await owner.remove_game(AOE2, remove_installed=False)

@@ -60,6 +60,11 @@ class Index:
         with self._lock:
             self._run(lambda _: None)
 
+    @property
+    def state_dir(self) -> Path:
+        """The state folder that it is in."""
+        return self._state_dir
+
     def rows_of(self, game_dir: GameDir, folder: str) -> dict[str, FileRow]:
         """The rows of one game by the path on disk; raises StorageError."""
         query = (

@@ -82,17 +82,17 @@ def remove_game(
     """
     removal = _plan(game_dir, folder, remove_installed=remove_installed)
     if removal is None:
-        removal = _noted(game_dir, folder)
+        removal = _noted(game_dir, folder, index)
         return None if removal is None else _finish(game_dir, removal, index, before_step)
     before_step(RemovalStep.WRITE_NOTE)
     # On a full disk there is no room for a note, and room is what the caller wants to make.
     with suppress(DiskFull):
-        write_removal(game_dir, removal)
+        write_removal(index.state_dir, game_dir, removal)
     try:
         before_step(RemovalStep.REMOVE_VERSION)
         beneath.remove_file(game_dir.root, f"{folder}/{VERSION_INI}")
     except StorageError:
-        forget_removal(game_dir, folder)
+        forget_removal(index.state_dir, game_dir, folder)
         raise
     return _finish(game_dir, removal, index, before_step)
 
@@ -102,10 +102,11 @@ def finish_removals(
 ) -> list[FinishedRemoval]:
     """Finish what was cut; call it under the game folder's lock. Raises StorageError.
 
-    A removal is dropped whose game is still there, or is there again.
+    A removal is dropped whose game is still there, or is there again. It waits while the game's
+    folder is not there, as while a disk is not mounted.
     """
     finished = []
-    for folder in removal_folders(game_dir):
+    for folder in removal_folders(index.state_dir, game_dir):
         each = _finish_one(game_dir, folder, index, before_step)
         if each is not None:
             finished.append(each)
@@ -116,23 +117,25 @@ def _finish_one(
     game_dir: GameDir, folder: str, index: Index, before_step: BeforeStep
 ) -> FinishedRemoval | None:
     try:
-        removal = read_removal(game_dir, folder)
+        removal = read_removal(index.state_dir, game_dir, folder)
         if removal is None or thing_at(game_dir, f"{folder}/{VERSION_INI}") is not None:
-            forget_removal(game_dir, folder)
+            forget_removal(index.state_dir, game_dir, folder)
+            return None
+        if thing_at(game_dir, folder) is None:
             return None
         removed = _finish(game_dir, removal, index, before_step)
     except IntegrityError as error:
         # Nobody can tell what was meant, so what is left is the user's.
-        beneath.remove_tree(game_dir.root, removal_path(folder))
+        beneath.remove_tree(index.state_dir, removal_path(game_dir, folder))
         return FinishedRemoval(folder, 0, error.message)
     except StorageError as error:
         return FinishedRemoval(folder, 0, error.message)
     return FinishedRemoval(folder, removed.left_files)
 
 
-def _noted(game_dir: GameDir, folder: str) -> Removal | None:
+def _noted(game_dir: GameDir, folder: str, index: Index) -> Removal | None:
     try:
-        return read_removal(game_dir, folder)
+        return read_removal(index.state_dir, game_dir, folder)
     except IntegrityError:
         return None
 
@@ -154,7 +157,11 @@ def _plan(game_dir: GameDir, folder: str, *, remove_installed: bool) -> Removal 
             files.append((path, thing))
     used = {above for path, _ in files for above in _above(path)}
     named = None if manifest is None else frozenset(manifest.directories)
-    empty = {path for path in folders if named is None or normal_path(path) in named}
+    empty = {
+        path
+        for path in folders
+        if (is_shared(normal_path(path)) if named is None else normal_path(path) in named)
+    }
     return Removal(
         folder,
         version,
@@ -204,14 +211,18 @@ def _finish(game_dir: GameDir, removal: Removal, index: Index, before_step: Befo
     for path in (*(f"{folder}/{each}" for each in removal.folders), folder):
         before_step(RemovalStep.REMOVE_FOLDER)
         with suppress(StorageError):
-            beneath.remove_folder(root, path)
+            if not beneath.remove_folder(root, path):
+                # The note may be on another disk, and must not be gone before what it names.
+                beneath.sync_folder(root, path)
+    with suppress(StorageError):
+        beneath.sync_folder(root, "")
     with suppress(StorageError):
         # Rows that stay are only of no use, until the next start drops them.
         index.replace_rows(game_dir, folder, {}, index.rows_of(game_dir, folder).keys())
     if not left:
         before_step(RemovalStep.FORGET_NOTE)
         with suppress(StorageError):
-            forget_removal(game_dir, folder)
+            forget_removal(index.state_dir, game_dir, folder)
     return Removed(removed_bytes, left)
 
 

@@ -1,24 +1,30 @@
 """The note of a removal: what of a game is to go, on disk before the first file goes.
 
-`.lanspread/removals/<folder of the game>` has one JSON value. Each file is told by size and time,
-so that a start that finishes a removal deletes nothing that came to lie there since. Another user
-of this PC may have written the note, so its paths lead only below the game's own folder.
+`removals/<digest of the game folder's path>/<folder of the game>` in the state folder has one JSON
+value. It lies there, and not with the games, so that no other user of this PC can write one that
+has things deleted. Each file is told by size and time, so that a start that finishes a removal
+deletes nothing that came to lie there since.
 """
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
+from blake3 import blake3
 
 from lanspread_peer.model.errors import IntegrityError, StorageError
 from lanspread_peer.model.limits import MAX_REMOVAL_BYTES
 from lanspread_peer.model.manifest import VERSION_INI
+from lanspread_peer.model.paths import is_shared
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import is_missing
-from lanspread_peer.storage.game_dir import OWN_FOLDER, GameDir, is_local_folder
+from lanspread_peer.storage.game_dir import GameDir, is_local_folder
+from lanspread_peer.storage.records import normal_path
 from lanspread_peer.storage.staged_json import is_folder_name
 from lanspread_peer.storage.thing import Kind, Thing
 
-REMOVALS_FOLDER = f"{OWN_FOLDER}/removals"
+REMOVALS_FOLDER = "removals"
 
 _FORMAT = 1
 
@@ -62,23 +68,26 @@ _decoder = msgspec.json.Decoder(_RemovalJson)
 _encoder = msgspec.json.Encoder()
 
 
-def write_removal(game_dir: GameDir, removal: Removal) -> None:
+def write_removal(state_dir: Path, game_dir: GameDir, removal: Removal) -> None:
     """Put it on disk for good; raises StorageError."""
     data = encode_removal(removal)
     if len(data) > MAX_REMOVAL_BYTES:
         raise StorageError(f"its files take more than {MAX_REMOVAL_BYTES} bytes to note")
-    beneath.make_folders(game_dir.root, REMOVALS_FOLDER)
-    beneath.sync_folder(game_dir.root, OWN_FOLDER)
-    beneath.write_file(game_dir.root, removal_path(removal.folder), data)
+    beneath.make_folders(state_dir, removals_of(game_dir))
+    for folder in ("", REMOVALS_FOLDER):
+        beneath.sync_folder(state_dir, folder)
+    path = removal_path(game_dir, removal.folder)
+    beneath.write_file(state_dir, path, data, mode=beneath.PRIVATE_MODE)
 
 
-def read_removal(game_dir: GameDir, folder: str) -> Removal | None:
+def read_removal(state_dir: Path, game_dir: GameDir, folder: str) -> Removal | None:
     """The one of this folder, or None; raises IntegrityError when it makes no sense, StorageError.
 
     `folder` may be any name that a disk has.
     """
     try:
-        data = beneath.read_file(game_dir.root, removal_path(folder), MAX_REMOVAL_BYTES + 1)
+        path = removal_path(game_dir, folder)
+        data = beneath.read_file(state_dir, path, MAX_REMOVAL_BYTES + 1)
     except StorageError as error:
         if is_missing(error):
             return None
@@ -89,24 +98,29 @@ def read_removal(game_dir: GameDir, folder: str) -> Removal | None:
     return removal
 
 
-def forget_removal(game_dir: GameDir, folder: str) -> None:
+def forget_removal(state_dir: Path, game_dir: GameDir, folder: str) -> None:
     """Take it from the disk; nothing happens when there is none. Raises StorageError."""
-    beneath.remove_file(game_dir.root, removal_path(folder))
+    beneath.remove_file(state_dir, removal_path(game_dir, folder))
 
 
-def removal_folders(game_dir: GameDir) -> list[str]:
+def removal_folders(state_dir: Path, game_dir: GameDir) -> list[str]:
     """The folders that have a removal, in order; raises StorageError."""
     try:
-        return sorted(name for name, _ in beneath.list_folder(game_dir.root, REMOVALS_FOLDER))
+        return sorted(name for name, _ in beneath.list_folder(state_dir, removals_of(game_dir)))
     except StorageError as error:
         if is_missing(error):
             return []
         raise
 
 
-def removal_path(folder: str) -> str:
-    """Where the note of a game's folder is, below the game folder."""
-    return f"{REMOVALS_FOLDER}/{folder}"
+def removals_of(game_dir: GameDir) -> str:
+    """Where the notes about a game folder are, below the state folder."""
+    return f"{REMOVALS_FOLDER}/{blake3(os.fsencode(game_dir.root)).hexdigest(16)}"
+
+
+def removal_path(game_dir: GameDir, folder: str) -> str:
+    """Where the note of a game's folder is, below the state folder."""
+    return f"{removals_of(game_dir)}/{folder}"
 
 
 def encode_removal(removal: Removal) -> bytes:
@@ -137,7 +151,7 @@ def decode_removal(data: bytes) -> Removal:
     if raw.lanspread_removal != _FORMAT or not is_folder_name(raw.folder):
         raise IntegrityError(f"removal: expected format {_FORMAT} and the name of a game's folder")
     shared = [raw.version.path, *(file.path for file in raw.files), *raw.folders]
-    odd = [path for path in shared if not _is_below(path) or is_local_folder(path.split("/")[0])]
+    odd = [path for path in shared if not _is_below(path) or not is_shared(normal_path(path))]
     odd += [name for name in raw.installed if not _is_below(name) or not is_local_folder(name)]
     if odd or raw.version.path != VERSION_INI:
         raise IntegrityError(f"removal: {(odd or [raw.version.path])[0]!a} is no path of it")

@@ -21,7 +21,10 @@ from lanspread_peer.storage.removal import (
     finish_removals,
     remove_game,
 )
-from lanspread_peer.storage.removal_note import REMOVALS_FOLDER, removal_path
+from lanspread_peer.storage.removal_note import (
+    removal_path,
+    removals_of,
+)
 from lanspread_peer.storage.scanner import survey
 from support.player import OLD, Player, files_in
 from support.storage_folders import make_files, snapshot
@@ -65,7 +68,12 @@ def removed(player: Player, *, remove_installed: bool = False) -> Removed | None
 
 def own_files(player: Player) -> list[str]:
     own = files_in(player.game_dir.root / ".lanspread")
-    return [path for path in own if not path.startswith("staging")]
+    return [path for path in own if not path.startswith("staging")] + notes(player)
+
+
+def notes(player: Player) -> list[str]:
+    folder = player.index.state_dir / removals_of(player.game_dir)
+    return [path.name for path in folder.glob("*")]
 
 
 def test_of_a_downloaded_game_only_what_was_downloaded_goes(player: Player) -> None:
@@ -221,6 +229,44 @@ def test_a_game_that_came_since_the_kill_stays_whole(player: Player) -> None:
     assert own_files(player) == []
 
 
+def test_a_note_that_somebody_put_to_the_games_counts_for_nothing(player: Player) -> None:
+    player.download(player.offer(OLD))
+    with pytest.raises(Killed):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(2))
+    ours = player.index.state_dir / removal_path(player.game_dir, "aoe2")
+    before = snapshot(player.root)
+    make_files(player.game_dir.root / ".lanspread/removals", {"aoe2": ours.read_bytes()})
+    ours.unlink()
+    assert finish_removals(player.game_dir, player.index) == []
+    assert removed(player, remove_installed=True) is None
+    assert snapshot(player.root) == before
+
+
+def test_what_was_cut_waits_while_the_disk_of_the_games_is_not_mounted(
+    player: Player, tmp_path: Path
+) -> None:
+    player.download(player.offer(OLD))
+    with pytest.raises(Killed):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(3))
+    root = player.game_dir.root
+    root.rename(tmp_path / "unplugged")
+    root.mkdir()
+    assert finish_removals(player.game_dir, player.index) == []
+    root.rmdir()
+    (tmp_path / "unplugged").rename(root)
+    assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 0)]
+    assert not player.root.exists()
+
+
+def test_a_folder_that_is_never_shared_stays_and_does_not_hinder(player: Player) -> None:
+    make_files(player.root, OLD)
+    (player.root / ".git" / "refs").mkdir(parents=True)
+    with pytest.raises(Killed):
+        remove_game(player.game_dir, "aoe2", player.index, before_step=kill_before(2))
+    assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 0)]
+    assert snapshot(player.root) == {".git": None, ".git/refs": None}
+
+
 def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(
     player: Player, tmp_path: Path
 ) -> None:
@@ -254,7 +300,7 @@ def test_a_game_folder_that_becomes_a_link_meanwhile_leads_nowhere(
     with pytest.raises(Exception, match=r"version\.ini"):
         remove_game(player.game_dir, "aoe2", player.index, before_step=swap)
     assert snapshot(outside) == before
-    assert not (player.game_dir.root / removal_path("aoe2")).exists()
+    assert notes(player) == []
 
 
 def test_a_game_folder_that_is_gone_is_an_error(player: Player, tmp_path: Path) -> None:
@@ -327,7 +373,7 @@ def test_a_note_that_makes_no_sense_removes_nothing(player: Player, content: byt
     player.download(player.offer(OLD))
     (player.root / "version.ini").unlink()
     before = snapshot(player.root)
-    make_files(player.game_dir.root / REMOVALS_FOLDER, {"aoe2": content})
+    make_files(player.index.state_dir / removals_of(player.game_dir), {"aoe2": content})
     [finished] = finish_removals(player.game_dir, player.index)
     assert finished.fault
     assert snapshot(player.root) == before
@@ -336,9 +382,9 @@ def test_a_note_that_makes_no_sense_removes_nothing(player: Player, content: byt
 
 def test_a_link_in_place_of_a_note_is_not_read(player: Player, tmp_path: Path) -> None:
     target = make_files(tmp_path / "outside", {"note": b"{}"})
-    notes = player.game_dir.root / REMOVALS_FOLDER
-    notes.mkdir(parents=True)
-    (notes / "aoe2").symlink_to(target / "note")
+    folder = player.index.state_dir / removals_of(player.game_dir)
+    folder.mkdir(parents=True)
+    (folder / "aoe2").symlink_to(target / "note")
     [finished] = finish_removals(GameDir.open(str(player.game_dir.root)), player.index)
     assert finished.fault
     assert (target / "note").read_bytes() == b"{}"

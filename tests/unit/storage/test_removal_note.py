@@ -14,6 +14,8 @@ from lanspread_peer.storage.removal_note import (
     forget_removal,
     read_removal,
     removal_folders,
+    removal_path,
+    removals_of,
     write_removal,
 )
 from lanspread_peer.storage.thing import Kind, Thing
@@ -28,13 +30,27 @@ def changed(**values: object) -> bytes:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    game_dir = make_game_dir(tmp_path, {})
-    assert (read_removal(game_dir, "aoe2"), removal_folders(game_dir)) == (None, [])
-    write_removal(game_dir, REMOVAL)
-    assert removal_folders(game_dir) == ["aoe2"]
-    assert read_removal(game_dir, "aoe2") == REMOVAL
-    forget_removal(game_dir, "aoe2")
-    assert removal_folders(game_dir) == []
+    game_dir = make_game_dir(tmp_path / "games", {})
+    assert read_removal(tmp_path, game_dir, "aoe2") is None
+    assert removal_folders(tmp_path, game_dir) == []
+    write_removal(tmp_path, game_dir, REMOVAL)
+    assert removal_folders(tmp_path, game_dir) == ["aoe2"]
+    assert read_removal(tmp_path, game_dir, "aoe2") == REMOVAL
+    forget_removal(tmp_path, game_dir, "aoe2")
+    assert removal_folders(tmp_path, game_dir) == []
+
+
+def test_one_game_folder_knows_nothing_of_the_notes_about_another(tmp_path: Path) -> None:
+    write_removal(tmp_path, make_game_dir(tmp_path / "games", {}), REMOVAL)
+    other = make_game_dir(tmp_path / "others", {})
+    assert read_removal(tmp_path, other, "aoe2") is None
+    assert removal_folders(tmp_path, other) == []
+
+
+def test_a_note_is_for_nobody_elses_eyes(tmp_path: Path) -> None:
+    game_dir = make_game_dir(tmp_path / "games", {})
+    write_removal(tmp_path, game_dir, REMOVAL)
+    assert (tmp_path / removal_path(game_dir, "aoe2")).stat().st_mode & 0o077 == 0
 
 
 def test_it_tells_what_its_files_take() -> None:
@@ -43,9 +59,12 @@ def test_it_tells_what_its_files_take() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["..", "../x", "a/../../x", "/x", "a//b", "", ".", "a\\..\\x", "a\0b", "local", "LOCAL/x"],
+    [
+        *("..", "../x", "a/../../x", "/x", "a//b", "", ".", "a\\..\\x", "a\0b"),
+        *("local", "LOCAL/x", ".profile", "a/.git/config", "a/desktop.ini"),
+    ],
 )
-def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
+def test_paths_that_lead_elsewhere_or_are_never_shared_are_refused(path: str) -> None:
     for data in (changed(files=[[path, 1, 1]]), changed(folders=[path])):
         with pytest.raises(IntegrityError):
             decode_removal(data)
@@ -70,31 +89,31 @@ def test_what_we_never_write_is_refused(values: dict[str, object]) -> None:
 
 
 def test_a_note_for_another_game_is_refused(tmp_path: Path) -> None:
-    game_dir = make_game_dir(tmp_path, {})
-    write_removal(game_dir, REMOVAL)
-    notes = tmp_path / ".lanspread" / "removals"
+    game_dir = make_game_dir(tmp_path / "games", {})
+    write_removal(tmp_path, game_dir, REMOVAL)
+    notes = tmp_path / removals_of(game_dir)
     (notes / "aoe2").rename(notes / "doom")
     with pytest.raises(IntegrityError):
-        read_removal(game_dir, "doom")
+        read_removal(tmp_path, game_dir, "doom")
 
 
 def test_a_name_that_is_no_text_cannot_be_noted(tmp_path: Path) -> None:
     odd = replace(REMOVAL, files=(("odd\udcff", THING),))
     with pytest.raises(StorageError):
-        write_removal(make_game_dir(tmp_path, {}), odd)
+        write_removal(tmp_path, make_game_dir(tmp_path / "games", {}), odd)
 
 
 def test_the_largest_note_is_read_and_one_byte_more_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    game_dir = make_game_dir(tmp_path, {})
+    game_dir = make_game_dir(tmp_path / "games", {})
     size = len(encode_removal(REMOVAL))
     assert limits.MAX_REMOVAL_BYTES >= limits.MAX_MANIFEST_ENTRIES * (limits.MAX_PATH_BYTES + 64)
     monkeypatch.setattr(removal_note, "MAX_REMOVAL_BYTES", size)
-    write_removal(game_dir, REMOVAL)
-    assert read_removal(game_dir, "aoe2") == REMOVAL
+    write_removal(tmp_path, game_dir, REMOVAL)
+    assert read_removal(tmp_path, game_dir, "aoe2") == REMOVAL
     monkeypatch.setattr(removal_note, "MAX_REMOVAL_BYTES", size - 1)
     with pytest.raises(StorageError):
-        write_removal(game_dir, REMOVAL)
+        write_removal(tmp_path, game_dir, REMOVAL)
     with pytest.raises(IntegrityError):
-        read_removal(game_dir, "aoe2")
+        read_removal(tmp_path, game_dir, "aoe2")
