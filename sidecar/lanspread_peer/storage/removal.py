@@ -126,7 +126,8 @@ def _finish_one(
         removed = _finish(game_dir, removal, index, before_step)
     except IntegrityError as error:
         # Nobody can tell what was meant, so what is left is the user's.
-        beneath.remove_tree(index.state_dir, removal_path(game_dir, folder))
+        with suppress(StorageError):
+            beneath.remove_tree(index.state_dir, removal_path(game_dir, folder))
         return FinishedRemoval(folder, 0, error.message)
     except StorageError as error:
         return FinishedRemoval(folder, 0, error.message)

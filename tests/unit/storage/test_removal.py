@@ -380,6 +380,15 @@ def test_a_note_that_makes_no_sense_removes_nothing(player: Player, content: byt
     assert finish_removals(player.game_dir, player.index) == []
 
 
+def test_a_note_that_makes_no_sense_and_cannot_go_is_told_and_no_more(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_files(player.index.state_dir / removals_of(player.game_dir), {"aoe2": b"{}"})
+    refuse(monkeypatch, "aoe2")
+    [finished] = finish_removals(player.game_dir, player.index)
+    assert finished.fault
+
+
 def test_a_link_in_place_of_a_note_is_not_read(player: Player, tmp_path: Path) -> None:
     target = make_files(tmp_path / "outside", {"note": b"{}"})
     folder = player.index.state_dir / removals_of(player.game_dir)
