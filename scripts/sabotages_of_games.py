@@ -3,6 +3,7 @@
 from sabotage_entry import PACKAGE, UNIT, Sabotage
 
 _REMOVAL = f"{UNIT}/storage/test_removal.py"
+_REMOVAL_REFUSED = f"{UNIT}/storage/test_removal_refused.py"
 _VERIFY = f"{UNIT}/storage/test_verify.py"
 _REMOVE_GAME = "tests/integration/test_remove_game.py"
 _VERIFY_GAME = "tests/integration/test_verify_game.py"
@@ -13,8 +14,8 @@ SABOTAGES_OF_GAMES = (
     Sabotage(
         "a removal goes before it is noted",
         f"{PACKAGE}/storage/removal.py",
-        "        write_removal(index.state_dir, game_dir, removal)\n",
-        "        pass\n",
+        "(DiskFull):\n        write_removal(index.state_dir, game_dir, removal)\n",
+        "(DiskFull):\n        pass\n",
         (_REMOVAL,),
     ),
     Sabotage(
@@ -59,7 +60,14 @@ SABOTAGES_OF_GAMES = (
         f"{PACKAGE}/storage/removal.py",
         "with suppress(DiskFull):",
         "if True:",
-        (_REMOVAL,),
+        (_REMOVAL_REFUSED,),
+    ),
+    Sabotage(
+        "what a full disk kept from being noted is forgotten",
+        f"{PACKAGE}/storage/removal.py",
+        "    if left:\n        # On a full",
+        "    if False:\n        # On a full",
+        (_REMOVAL_REFUSED,),
     ),
     Sabotage(
         "a note of a removal may lead to what is never shared",

@@ -209,6 +209,10 @@ def _finish(game_dir: GameDir, removal: Removal, index: Index, before_step: Befo
             bury(game_dir, f"{folder}/{name}")
         except StorageError:
             left += 1
+    if left:
+        # On a full disk there was no room for it at first.
+        with suppress(StorageError):
+            write_removal(index.state_dir, game_dir, removal)
     for path in (*(f"{folder}/{each}" for each in removal.folders), folder):
         before_step(RemovalStep.REMOVE_FOLDER)
         with suppress(StorageError):

@@ -1,18 +1,13 @@
 """Removing games from a real disk: what goes, what stays, and what a cut leaves."""
 
-import errno
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lanspread_peer.model.errors import DiskFailure, FileLocked, GameDirGone
+from lanspread_peer.model.errors import DiskFailure, GameDirGone
 from lanspread_peer.storage import beneath
-from lanspread_peer.storage.disk_errors import storage_error
-from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.records import record_path
 from lanspread_peer.storage.removal import (
     FinishedRemoval,
@@ -23,13 +18,12 @@ from lanspread_peer.storage.removal import (
 )
 from lanspread_peer.storage.removal_note import (
     removal_path,
-    removals_of,
 )
 from lanspread_peer.storage.scanner import survey
 from support.player import OLD, Player, files_in
+from support.removals import GAME_BYTES, Killed, kill_before, notes, own_files, removed
 from support.storage_folders import make_files, snapshot
 
-GAME_BYTES = sum(map(len, OLD.values()))
 PERSONS = {
     "saves/one.sav": b"hours of work",
     "debug.log": b"log",
@@ -38,42 +32,11 @@ PERSONS = {
 }
 
 
-class Killed(BaseException):
-    """What nobody catches, as a kill."""
-
-
-def kill_before(number: int) -> Callable[[RemovalStep], None]:
-    """Raises Killed instead of the step with that number, from 0 on."""
-    left = number
-
-    def tell(_step: RemovalStep) -> None:
-        nonlocal left
-        if left == 0:
-            raise Killed
-        left -= 1
-
-    return tell
-
-
 def downloaded_with_persons_files(player: Player) -> None:
     shutil.rmtree(player.root, ignore_errors=True)
     player.download(player.offer(OLD))
     make_files(player.root, PERSONS)
     (player.root / "link").symlink_to("saves")
-
-
-def removed(player: Player, *, remove_installed: bool = False) -> Removed | None:
-    return remove_game(player.game_dir, "aoe2", player.index, remove_installed=remove_installed)
-
-
-def own_files(player: Player) -> list[str]:
-    own = files_in(player.game_dir.root / ".lanspread")
-    return [path for path in own if not path.startswith("staging")] + notes(player)
-
-
-def notes(player: Player) -> list[str]:
-    folder = player.index.state_dir / removals_of(player.game_dir)
-    return [path.name for path in folder.glob("*")]
 
 
 def test_of_a_downloaded_game_only_what_was_downloaded_goes(player: Player) -> None:
@@ -309,91 +272,3 @@ def test_a_game_folder_that_is_gone_is_an_error(player: Player, tmp_path: Path) 
     with pytest.raises(GameDirGone):
         removed(player)
     assert (tmp_path / "unplugged" / "aoe2" / "version.ini").exists()
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let the system say of one file that another program holds it."""
-    unlink = os.unlink
-
-    def unlink_others(path: str, *, dir_fd: int | None = None) -> None:
-        if path == name:
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        unlink(path, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "unlink", unlink_others)
-
-
-def test_when_the_version_is_held_nothing_has_happened(
-    player: Player, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    player.download(player.offer(OLD))
-    before = snapshot(player.root)
-    with monkeypatch.context() as patch:
-        refuse(patch, "version.ini")
-        with pytest.raises(FileLocked):
-            removed(player)
-    assert snapshot(player.root) == before
-    assert own_files(player) == [record_path("aoe2").removeprefix(".lanspread/")]
-    game, read = player.rescan()
-    assert (game.local.missing_files, read) == (0, 0)
-
-
-def test_a_file_that_is_held_is_left_and_goes_with_the_next_try(
-    player: Player, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for finish in (removed, lambda each: finish_removals(each.game_dir, each.index)):
-        player.download(player.offer(OLD))
-        with monkeypatch.context() as patch:
-            refuse(patch, "game.eti")
-            result = removed(player)
-            assert result == Removed(GAME_BYTES - len(OLD["game.eti"]), 1)
-            assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 1)]
-        assert set(files_in(player.root)) == {"game.eti"}
-        assert survey(player.game_dir) == []
-        assert finish(player)
-        assert not player.root.exists()
-        assert own_files(player) == []
-
-
-def test_a_full_disk_keeps_nobody_from_making_room(
-    player: Player, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    player.download(player.offer(OLD))
-
-    def write_nothing(*_: object, **__: object) -> None:
-        raise storage_error(OSError(errno.ENOSPC, "no space"), "write")
-
-    monkeypatch.setattr(beneath, "write_file", write_nothing)
-    assert removed(player) == Removed(GAME_BYTES, 0)
-    assert not player.root.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[" * 100_000])
-def test_a_note_that_makes_no_sense_removes_nothing(player: Player, content: bytes) -> None:
-    player.download(player.offer(OLD))
-    (player.root / "version.ini").unlink()
-    before = snapshot(player.root)
-    make_files(player.index.state_dir / removals_of(player.game_dir), {"aoe2": content})
-    [finished] = finish_removals(player.game_dir, player.index)
-    assert finished.fault
-    assert snapshot(player.root) == before
-    assert finish_removals(player.game_dir, player.index) == []
-
-
-def test_a_note_that_makes_no_sense_and_cannot_go_is_told_and_no_more(
-    player: Player, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_files(player.index.state_dir / removals_of(player.game_dir), {"aoe2": b"{}"})
-    refuse(monkeypatch, "aoe2")
-    [finished] = finish_removals(player.game_dir, player.index)
-    assert finished.fault
-
-
-def test_a_link_in_place_of_a_note_is_not_read(player: Player, tmp_path: Path) -> None:
-    target = make_files(tmp_path / "outside", {"note": b"{}"})
-    folder = player.index.state_dir / removals_of(player.game_dir)
-    folder.mkdir(parents=True)
-    (folder / "aoe2").symlink_to(target / "note")
-    [finished] = finish_removals(GameDir.open(str(player.game_dir.root)), player.index)
-    assert finished.fault
-    assert (target / "note").read_bytes() == b"{}"
