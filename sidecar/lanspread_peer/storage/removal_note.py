@@ -7,6 +7,7 @@ deletes nothing that came to lie there since.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +105,21 @@ def forget_removal(state_dir: Path, game_dir: GameDir, folder: str) -> None:
 
 
 def removal_folders(state_dir: Path, game_dir: GameDir) -> list[str]:
-    """The folders that have a removal, in order; raises StorageError."""
+    """The folders that have a removal, in order; raises StorageError.
+
+    What a kill left of writing a note is no note, and is removed.
+    """
     try:
-        return sorted(name for name, _ in beneath.list_folder(state_dir, removals_of(game_dir)))
+        names = [name for name, _ in beneath.list_folder(state_dir, removals_of(game_dir))]
     except StorageError as error:
         if is_missing(error):
             return []
         raise
+    for name in names:
+        if not is_folder_name(name):
+            with suppress(StorageError):
+                beneath.remove_tree(state_dir, removal_path(game_dir, name))
+    return sorted(filter(is_folder_name, names))
 
 
 def removals_of(game_dir: GameDir) -> str:

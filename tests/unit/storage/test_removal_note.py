@@ -6,7 +6,7 @@ import pytest
 
 from lanspread_peer.model import limits
 from lanspread_peer.model.errors import IntegrityError, StorageError
-from lanspread_peer.storage import removal_note
+from lanspread_peer.storage import beneath, removal_note
 from lanspread_peer.storage.removal_note import (
     Removal,
     decode_removal,
@@ -19,6 +19,7 @@ from lanspread_peer.storage.removal_note import (
     write_removal,
 )
 from lanspread_peer.storage.thing import Kind, Thing
+from support.removals import Killed
 from support.storage_folders import make_game_dir
 
 THING = Thing(Kind.FILE, 10, 1_700_000_000_000_000_000)
@@ -51,6 +52,24 @@ def test_a_note_is_for_nobody_elses_eyes(tmp_path: Path) -> None:
     game_dir = make_game_dir(tmp_path / "games", {})
     write_removal(tmp_path, game_dir, REMOVAL)
     assert (tmp_path / removal_path(game_dir, "aoe2")).stat().st_mode & 0o077 == 0
+
+
+def test_what_a_kill_left_of_writing_one_is_no_note_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    game_dir = make_game_dir(tmp_path / "games", {})
+    with monkeypatch.context() as patch:
+        # As after a kill, nobody removes it.
+        patch.setattr(beneath, "rename", be_killed)
+        patch.setattr(beneath, "remove_file", lambda *_: None)
+        with pytest.raises(Killed):
+            write_removal(tmp_path, game_dir, REMOVAL)
+    assert list((tmp_path / removals_of(game_dir)).iterdir())
+    assert removal_folders(tmp_path, game_dir) == []
+    assert not list((tmp_path / removals_of(game_dir)).iterdir())
 
 
 def test_it_tells_what_its_files_take() -> None:
