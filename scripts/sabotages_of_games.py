@@ -70,6 +70,27 @@ SABOTAGES_OF_GAMES = (
         (_REMOVAL_REFUSED,),
     ),
     Sabotage(
+        "what was installed after a removal goes with what that left",
+        f"{PACKAGE}/storage/removal.py",
+        "rest = replace(removal, installed=_still_installed(game_dir, removal))",
+        "rest = removal",
+        (_REMOVAL_REFUSED,),
+    ),
+    Sabotage(
+        "a removal takes what is installed because an earlier one was to",
+        f"{PACKAGE}/storage/removal.py",
+        "replace(removal, installed=_installed(game_dir, folder) if remove_installed else ())",
+        "removal",
+        (_REMOVAL_REFUSED,),
+    ),
+    Sabotage(
+        "a game that is there again has a removal yet to finish",
+        f"{PACKAGE}/storage/publish.py",
+        "        forget_removal(index.state_dir, game_dir, journal.folder)\n",
+        "        pass\n",
+        (_REMOVAL_REFUSED,),
+    ),
+    Sabotage(
         "a note of a removal may lead to what is never shared",
         f"{PACKAGE}/storage/removal_note.py",
         "if not _is_below(path) or not is_shared(normal_path(path))]",

@@ -31,6 +31,7 @@ from lanspread_peer.storage.publish_journal import index_published, make_journal
 from lanspread_peer.storage.publish_plan import PublishJob, plan_publish
 from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore_step, step_name
 from lanspread_peer.storage.records import already_right, own_files, read_record, record_path
+from lanspread_peer.storage.removal_note import forget_removal
 from lanspread_peer.storage.roll import sync_touched
 from lanspread_peer.storage.scratch import bury
 from lanspread_peer.storage.staged_json import is_staging_name
@@ -111,6 +112,9 @@ def finish_publish(
     before_step(PublishStep.WRITE_INDEX, None)
     with suppress(StorageError):
         index_published(game_dir, journal, manifest, index)
+    with suppress(StorageError):
+        # What an earlier removal had to leave is not to go from the game that is there again.
+        forget_removal(index.state_dir, game_dir, journal.folder)
     before_step(PublishStep.REMOVE_JOURNAL, None)
     remove_journal(game_dir, journal.name)
     before_step(PublishStep.DELETE_DISPLACED, None)

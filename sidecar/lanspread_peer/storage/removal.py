@@ -7,7 +7,7 @@ the removal began. Links are never followed, nor removed: what is behind or belo
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from lanspread_peer.model.errors import DiskFull, IntegrityError, StorageError
@@ -82,7 +82,7 @@ def remove_game(
     """
     removal = _plan(game_dir, folder, remove_installed=remove_installed)
     if removal is None:
-        removal = _noted(game_dir, folder, index)
+        removal = _noted(game_dir, folder, index, remove_installed=remove_installed)
         return None if removal is None else _finish(game_dir, removal, index, before_step)
     before_step(RemovalStep.WRITE_NOTE)
     # On a full disk there is no room for a note, and room is what the caller wants to make.
@@ -134,11 +134,17 @@ def _finish_one(
     return FinishedRemoval(folder, removed.left_files)
 
 
-def _noted(game_dir: GameDir, folder: str, index: Index) -> Removal | None:
+def _noted(
+    game_dir: GameDir, folder: str, index: Index, *, remove_installed: bool
+) -> Removal | None:
     try:
-        return read_removal(index.state_dir, game_dir, folder)
+        removal = read_removal(index.state_dir, game_dir, folder)
     except IntegrityError:
         return None
+    if removal is None:
+        return None
+    # What is installed now may have come since.
+    return replace(removal, installed=_installed(game_dir, folder) if remove_installed else ())
 
 
 def _plan(game_dir: GameDir, folder: str, *, remove_installed: bool) -> Removal | None:
@@ -168,7 +174,7 @@ def _plan(game_dir: GameDir, folder: str, *, remove_installed: bool) -> Removal 
         version,
         tuple(files),
         tuple(sorted(used | empty, key=lambda path: (-path.count("/"), path))),
-        tuple(_installed(game_dir, folder) if remove_installed else ()),
+        _installed(game_dir, folder) if remove_installed else (),
     )
 
 
@@ -184,9 +190,14 @@ def _above(path: str) -> list[str]:
     return folders
 
 
-def _installed(game_dir: GameDir, folder: str) -> list[str]:
+def _installed(game_dir: GameDir, folder: str) -> tuple[str, ...]:
     names = beneath.list_folder(game_dir.root, folder)
-    return [name for name, is_folder in names if is_folder and is_local_folder(name)]
+    return tuple(name for name, is_folder in names if is_folder and is_local_folder(name))
+
+
+def _still_installed(game_dir: GameDir, removal: Removal) -> tuple[str, ...]:
+    there = _installed(game_dir, removal.folder)
+    return tuple(name for name in removal.installed if name in there)
 
 
 def _finish(game_dir: GameDir, removal: Removal, index: Index, before_step: BeforeStep) -> Removed:
@@ -210,9 +221,11 @@ def _finish(game_dir: GameDir, removal: Removal, index: Index, before_step: Befo
         except StorageError:
             left += 1
     if left:
-        # On a full disk there was no room for it at first.
+        # On a full disk there was no room for it at first, and installed content that is gone now
+        # may be there anew later.
         with suppress(StorageError):
-            write_removal(index.state_dir, game_dir, removal)
+            rest = replace(removal, installed=_still_installed(game_dir, removal))
+            write_removal(index.state_dir, game_dir, rest)
     for path in (*(f"{folder}/{each}" for each in removal.folders), folder):
         before_step(RemovalStep.REMOVE_FOLDER)
         with suppress(StorageError):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lanspread_peer.model.errors import FileLocked
-from lanspread_peer.storage import beneath
+from lanspread_peer.storage import beneath, removal
 from lanspread_peer.storage.disk_errors import storage_error
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.records import record_path
@@ -15,7 +15,7 @@ from lanspread_peer.storage.removal import FinishedRemoval, Removed, finish_remo
 from lanspread_peer.storage.removal_note import removals_of
 from lanspread_peer.storage.scanner import survey
 from support.player import OLD, Player, files_in
-from support.removals import GAME_BYTES, own_files, refuse, removed
+from support.removals import GAME_BYTES, notes, own_files, refuse, removed
 from support.storage_folders import make_files, snapshot
 
 
@@ -49,6 +49,68 @@ def test_a_file_that_is_held_is_left_and_goes_with_the_next_try(
         assert finish(player)
         assert not player.root.exists()
         assert own_files(player) == []
+
+
+def removed_but_one(player: Player, patch: pytest.MonkeyPatch) -> None:
+    """The game and what is installed of it, but for a file that is held."""
+    player.download(player.offer(OLD))
+    make_files(player.root, {"local/aoe2.exe": b"installed"})
+    refuse(patch, "game.eti")
+    result = removed(player, remove_installed=True)
+    assert result is not None
+    assert result.left_files == 1
+    assert set(files_in(player.root)) == {"game.eti"}
+
+
+def test_what_is_installed_after_a_removal_that_left_a_file_stays_at_a_start(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        removed_but_one(player, patch)
+        make_files(player.root, {"local/anew": b"installed"})
+        assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 1)]
+    assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 0)]
+    assert files_in(player.root) == {"local/anew": b"installed"}
+
+
+def test_a_later_try_decides_itself_on_what_is_installed(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        removed_but_one(player, patch)
+        make_files(player.root, {"local/anew": b"installed"})
+        assert removed(player) == Removed(len(OLD["version.ini"]), 1)
+        assert set(files_in(player.root)) == {"game.eti", "local/anew"}
+    assert removed(player, remove_installed=True) is not None
+    assert not player.root.exists()
+
+
+def test_installed_content_that_could_not_go_stays_when_the_next_try_says_so(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player.download(player.offer(OLD))
+    make_files(player.root, {"local/aoe2.exe": b"installed"})
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "bury", hold)
+        assert removed(player, remove_installed=True) == Removed(GAME_BYTES, 1)
+        assert finish_removals(player.game_dir, player.index) == [FinishedRemoval("aoe2", 1)]
+    assert removed(player) is not None
+    assert files_in(player.root) == {"local/aoe2.exe": b"installed"}
+    assert own_files(player) == []
+
+
+def hold(*_: object) -> None:
+    raise FileLocked("held", errno="EBUSY")
+
+
+def test_once_the_game_is_there_again_nobody_knows_of_its_removal(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        removed_but_one(player, patch)
+    assert notes(player) == ["aoe2"]
+    player.download(player.offer(OLD))
+    assert notes(player) == []
 
 
 def test_a_full_disk_keeps_nobody_from_making_room(
