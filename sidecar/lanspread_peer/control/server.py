@@ -22,7 +22,13 @@ from lanspread_peer.control.listen import Endpoint, endpoint_of
 from lanspread_peer.control.servicer import Servicer
 from lanspread_peer.control.tls import LaunchTls, make_launch_tls
 from lanspread_peer.model.errors import CannotBind
-from lanspread_peer.model.limits import MAX_CONTROL_CALLS, MAX_CONTROL_MESSAGE_BYTES
+from lanspread_peer.model.limits import (
+    CONTROL_HANDSHAKE_TIMEOUT_S,
+    CONTROL_IDLE_TIMEOUT_S,
+    MAX_CONTROL_CALLS,
+    MAX_CONTROL_CONNECTIONS,
+    MAX_CONTROL_MESSAGE_BYTES,
+)
 
 SERVICE = peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"].full_name
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -33,6 +39,10 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_CONTROL_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_CONTROL_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", MAX_CONTROL_CALLS),
+    # Who has no token may connect all the same, and then say nothing.
+    ("grpc.max_allowed_incoming_connections", MAX_CONTROL_CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", int(1000 * CONTROL_HANDSHAKE_TIMEOUT_S)),
+    ("grpc.max_connection_idle_ms", int(1000 * CONTROL_IDLE_TIMEOUT_S)),
     # By default a client that pings more often than every five minutes is cut off.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

@@ -284,6 +284,13 @@ MAX_TOKENLESS_CALLS = 32
 MAX_HEALTH_WATCHERS = 16
 # Clients send the request with the call itself; this is for a PC whose cores are all busy.
 CONTROL_REQUEST_TIMEOUT_S = 5.0
+# A front end has one connection, each command of the command line another for a moment. Far below
+# what a process may open, even where that is 256: connections need no token.
+MAX_CONTROL_CONNECTIONS = 64
+# TLS and the greeting of HTTP/2, on a PC whose cores are all busy.
+CONTROL_HANDSHAKE_TIMEOUT_S = 5.0
+# A connection without a call makes room for others; clients connect anew, and notice nothing.
+CONTROL_IDLE_TIMEOUT_S = 30.0
 # Prometheus opens one; a person may look besides, and a browser opens a few for one page.
 MAX_METRICS_CONNECTIONS = 8
 # Whole heads of browsers are below this.

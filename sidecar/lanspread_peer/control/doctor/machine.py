@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from lanspread_peer.control.doctor.finding import Finding, Verdict
 from lanspread_peer.model.limits import (
     MAX_BULK_CONNECTIONS,
-    MAX_CONTROL_CALLS,
+    MAX_CONTROL_CONNECTIONS,
     MAX_OPEN_STAGING_FILES,
     MAX_RUNNING_DOWNLOADS,
 )
@@ -17,7 +17,7 @@ OLDEST_YEAR = 2026
 # Of one busy sidecar: its connections, the files of its downloads, and what libraries open.
 NEEDED_DESCRIPTORS = (
     2 * MAX_BULK_CONNECTIONS
-    + MAX_CONTROL_CALLS
+    + MAX_CONTROL_CONNECTIONS
     + MAX_RUNNING_DOWNLOADS * MAX_OPEN_STAGING_FILES
     + 64
 )
