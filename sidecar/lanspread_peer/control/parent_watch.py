@@ -103,14 +103,15 @@ class _Parent:
         self._process = _older_process(pid)
 
     def is_alive(self) -> bool:
-        if self._process is None or not self._process.is_running():
+        """Also where nobody can tell: when we may not look, or have no descriptor free to look."""
+        if self._process is None:
             return False
         try:
             # A dead one whom nobody waited for still has its id.
-            return self._process.status() != psutil.STATUS_ZOMBIE
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
-        except psutil.AccessDenied:
+        except (psutil.AccessDenied, OSError):
             return True
 
 

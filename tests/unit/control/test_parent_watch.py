@@ -1,6 +1,7 @@
 """Stdin as front ends write it: in pieces, too much, too late, or not at all."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +84,17 @@ def test_a_stdin_that_is_not_open_is_one_that_closed() -> None:
     assert reader.closed.wait(30)
     with pytest.raises(HandshakeRefused, match="closed"):
         reader.line()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_parent_that_cannot_be_looked_at_lives() -> None:
+    import resource
+
+    parent = parent_watch._Parent(os.getpid())
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        is_alive = parent.is_alive()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert is_alive
