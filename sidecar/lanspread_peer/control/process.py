@@ -105,7 +105,7 @@ async def _run(
             await _first_of(sidecar.wait_shutdown(), ending.wait())
             _log.info("ending")
             await server.stop(_CALLS_GRACE_S)
-    except errors.HandshakeRefused as error:
+    except (errors.HandshakeRefused, errors.StorageError) as error:
         return _report(error, front_end)
     finally:
         await server.stop(0)
@@ -142,7 +142,11 @@ def _announced(sidecar: Sidecar, server: ControlServer, token: str) -> Iterator[
     try:
         yield
     finally:
-        runtime_file.remove(sidecar.state_dir, sidecar.instance_id)
+        try:
+            runtime_file.remove(sidecar.state_dir, sidecar.instance_id)
+        except errors.StorageError as error:
+            # Whoever finds it sees that nobody answers there, and the next launch replaces it.
+            _log.warning("the runtime file stays", detail=error.message)
 
 
 def _ready(sidecar: Sidecar, server: ControlServer, token: str) -> Ready:
