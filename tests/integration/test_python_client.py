@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -13,6 +14,7 @@ from lanspread_client import Client, LanspreadError, SyncClient
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
+from lanspread_peer.model.limits import KIB
 from lanspread_peer.model.live_settings import ChosenSettings
 from support.control import TOKEN
 from support.cut_proxy import cut_proxy
@@ -255,6 +257,52 @@ async def test_a_blocking_stream_is_resumed_too(
             return seen
 
         assert await asyncio.wait_for(asyncio.to_thread(follow), 20) == ["0", "1", "2"]
+
+
+def games_of_snapshot(messages: list[events_pb2.WatchEventsResponse]) -> list[str]:
+    assert messages[-1].HasField("snapshot_complete")
+    return [message.snapshot_item.game.id for message in messages[:-1]]
+
+
+# Of more than the first bytes, and within what the client takes before it answers.
+MANY = [title(f"game{number:04}") for number in range(300)]
+FIRST_BYTES = 8 * KIB
+
+
+async def test_of_a_snapshot_that_is_cut_nothing_is_seen(
+    server: ControlServer, sidecar: MemorySidecar
+) -> None:
+    sidecar.library = MANY
+    async with cut_proxy(server.address) as proxy, Client(proxy.address, TOKEN) as client:
+        proxy.cut_after(FIRST_BYTES)
+        events = client.events()
+        seen = [await next_of(events)]
+        while not seen[-1].HasField("snapshot_complete"):
+            seen.append(await next_of(events))
+        await events.aclose()
+    assert proxy.connections == 2
+    assert games_of_snapshot(seen) == [game.id for game in MANY]
+
+
+async def test_a_blocking_stream_shows_nothing_of_a_cut_snapshot_either(
+    server: ControlServer, sidecar: MemorySidecar
+) -> None:
+    sidecar.library = MANY
+
+    def read() -> list[events_pb2.WatchEventsResponse]:
+        seen = []
+        with SyncClient(proxy.address, TOKEN) as client, closing(client.events()) as events:
+            for message in events:
+                seen.append(message)
+                if message.HasField("snapshot_complete"):
+                    break
+        return seen
+
+    async with cut_proxy(server.address) as proxy:
+        proxy.cut_after(FIRST_BYTES)
+        seen = await asyncio.wait_for(asyncio.to_thread(read), 20)
+    assert proxy.connections == 2
+    assert games_of_snapshot(seen) == [game.id for game in MANY]
 
 
 async def test_a_stream_that_missed_events_begins_with_a_new_snapshot(

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 
 
 class CutProxy:
-    """Relays to one address; `cut` ends the connections there are, not those to come."""
+    """Relays to one address; `cut` ends the connections there are, not those to come.
+
+    `cut_after` ends the next one when so many bytes have come back by it, all of which arrive.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
         self._relays: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._next_bytes: int | None = None
+        self.connections = 0
 
     @property
     def address(self) -> str:
@@ -22,6 +27,9 @@ class CutProxy:
     def cut(self) -> None:
         for relay in self._relays:
             relay.cancel()
+
+    def cut_after(self, count: int) -> None:
+        self._next_bytes = count
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -38,27 +46,33 @@ class CutProxy:
         task = asyncio.current_task()
         assert task is not None
         self._relays.add(task)
+        self.connections += 1
         # asyncio.start_server reports a cancelled callback as an error.
         with contextlib.suppress(asyncio.CancelledError, OSError):
             await self._relay(reader, writer)
         self._relays.discard(task)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count, self._next_bytes = self._next_bytes, None
         far_reader, far_writer = await asyncio.open_connection(*self._upstream)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_copy(reader, far_writer))
-                group.create_task(_copy(far_reader, writer))
+                group.create_task(_copy(far_reader, writer, count))
         finally:
             for each in (writer, far_writer):
                 each.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int | None = None
+) -> None:
     with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
+        while data := await reader.read(65536 if count is None else count):
             writer.write(data)
             await writer.drain()
+            if count is not None:
+                count -= len(data)
         writer.close()
 
 

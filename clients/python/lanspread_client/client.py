@@ -334,7 +334,8 @@ class Client:
 
         Ends when the sidecar does. A broken stream goes on by itself. When events were missed
         all the same, a new snapshot comes: at every `snapshot_complete`, forget what was known
-        before and take the `snapshot_item` messages since the one before it.
+        before and take the `snapshot_item` messages since the one before it. These come only
+        once their snapshot is whole.
         """
         place = StreamPlace(self._target, resume)
         while True:
@@ -342,8 +343,8 @@ class Client:
             stream = self._stub.WatchEvents(request, metadata=self._auth)
             try:
                 async for message in stream:
-                    place.receive(message)
-                    yield message
+                    for each in place.receive(message):
+                        yield each
             except grpc.aio.AioRpcError as error:
                 await asyncio.sleep(place.pause_after(error_of(error)))
             else:

@@ -109,20 +109,31 @@ class StreamPlace:
     """Where an event stream stands, and what to do when it breaks.
 
     After `receive` for every message and `pause_after` for an error, `resume_token` is what the
-    next stream must ask for.
+    next stream must ask for. A snapshot that breaks off is never seen: its items are held back
+    until it is whole.
     """
 
     def __init__(self, target: Target, resume: str) -> None:
         self.resume_token = resume
         self._target = target
         self._tries = 0
+        self._held: list[events_pb2.WatchEventsResponse] = []
 
-    def receive(self, message: events_pb2.WatchEventsResponse) -> None:
+    def receive(
+        self, message: events_pb2.WatchEventsResponse
+    ) -> list[events_pb2.WatchEventsResponse]:
+        """The messages to hand on now."""
         self.resume_token = message.resume_token or self.resume_token
         self._tries = 0
+        self._held.append(message)
+        if message.HasField("snapshot_item"):
+            return []
+        whole, self._held = self._held, []
+        return whole
 
     def pause_after(self, error: LanspreadError) -> float:
         """Seconds to wait before the next try; raises `error` when there is none."""
+        self._held.clear()
         if error.reason == RESUME_TOKEN_EXPIRED and self.resume_token:
             self.resume_token = ""
             return 0.0

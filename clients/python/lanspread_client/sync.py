@@ -309,7 +309,8 @@ class SyncClient:
 
         Ends when the sidecar does. A broken stream goes on by itself. When events were missed
         all the same, a new snapshot comes: at every `snapshot_complete`, forget what was known
-        before and take the `snapshot_item` messages since the one before it.
+        before and take the `snapshot_item` messages since the one before it. These come only
+        once their snapshot is whole.
         """
         place = StreamPlace(self._target, resume)
         while True:
@@ -317,8 +318,7 @@ class SyncClient:
             stream = self._stub.WatchEvents(request, metadata=self._auth)
             try:
                 for message in stream:
-                    place.receive(message)
-                    yield message
+                    yield from place.receive(message)
             except grpc.RpcError as error:
                 time.sleep(place.pause_after(error_of(error)))
             else:
