@@ -6,6 +6,7 @@
  */
 
 import { type ChildProcessByStdio, spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 
 import { Client } from "./client.js";
@@ -34,7 +35,7 @@ export interface SpawnOptions {
   command?: readonly [string, ...string[]];
   settings?: StartSettings;
   logLevel?: Greeting["logLevel"];
-  /** Gets each line that the sidecar logs; default: nobody does. */
+  /** Gets each line that the sidecar logs; what it throws is warned of. Default: nobody does. */
   onLog?: (line: string) => void;
   /** Milliseconds until the sidecar must be ready. */
   startTimeoutMs?: number;
@@ -48,18 +49,24 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
  * Throws LanspreadError: SPAWN_FAILED when the sidecar ends instead, with the metadata `exit_code`,
  * `last_line`, and `sidecar_reason` if it gave one, or when there is no such program;
  * SPAWN_TIMEOUT; HANDSHAKE_INVALID or API_UNSUPPORTED for what is no sidecar for this client. No
- * process is left then.
+ * process is left then. Throws TypeError, and starts none, for settings that no JSON can say.
  */
 export async function spawn(options: SpawnOptions): Promise<Sidecar> {
   const { command = ["lanspread-peer"], onLog = () => undefined } = options;
+  const greeting = greetingLine({ ...options, parentPid: process.pid });
   const [program, ...words] = command;
   const child = spawnProcess(program, [...words, "serve", "--managed"], {
     stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,
   });
+  if (child.stdin === undefined) {
+    // The types do not know that where no file is left, an error comes and no pipe.
+    const [error] = await once(child, "error");
+    throw spawnFailure(error);
+  }
   const watched = new WatchedChild(child, onLog);
   try {
-    child.stdin.write(greetingLine({ ...options, parentPid: process.pid }));
+    child.stdin.write(greeting);
     return new Sidecar(watched, await watched.ready(options.startTimeoutMs ?? START_TIMEOUT_MS));
   } catch (error) {
     await watched.kill();
@@ -132,7 +139,7 @@ class WatchedChild {
       if (line && !isRefusal(this.#lastLine)) {
         this.#lastLine = line;
       }
-      onLog(line);
+      tell(onLog, line);
     });
     child.stderr.on("data", (data: Buffer) => stderr.push(data));
     child.stderr.on("end", () => stderr.end());
@@ -169,6 +176,15 @@ class WatchedChild {
     this.#child.stdin.destroy();
     this.#child.kill("SIGKILL");
     await this.exited;
+  }
+}
+
+/** Hands on a line; a failure of the reader is warned of, as it would end this whole process. */
+function tell(onLog: (line: string) => void, line: string): void {
+  try {
+    onLog(line);
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
   }
 }
 

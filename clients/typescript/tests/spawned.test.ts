@@ -1,6 +1,8 @@
 /** What spawning does with a program that is no sidecar, or a bad one. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +12,8 @@ import { LanspreadError } from "../src/errors.js";
 import { MAX_LINE_CHARS } from "../src/handshake.js";
 import { type SpawnOptions, spawn } from "../src/spawned.js";
 
+const SPAWNED = new URL("../src/spawned.js", import.meta.url).href;
+const posix = { skip: process.platform === "win32" && "it has no limit of files" };
 let folder: string;
 let pidFile: string;
 
@@ -46,6 +50,26 @@ test("a program that is not there is told", async () => {
   await assert.rejects(spawn(options), { reason: "SPAWN_FAILED" });
 });
 
+test("settings that no JSON can say are told, and nothing is started", async () => {
+  const note = `require("fs").writeFileSync(${JSON.stringify(pidFile)}, "")`;
+  const command = [process.execPath, "-e", note] as const;
+  const settings = { upload_bytes_per_second: 10n as unknown as number };
+  await assert.rejects(spawn({ gameDir: folder, stateDir: folder, command, settings }), TypeError);
+  await assert.rejects(readFile(pidFile), { code: "ENOENT" });
+});
+
+test("a program for which no file is left is told", posix, () => {
+  const lines = `
+    import { openSync } from "node:fs";
+    import { spawn } from ${JSON.stringify(SPAWNED)};
+    const options = { gameDir: ".", stateDir: ".", command: [process.execPath] };
+    try { for (;;) openSync("/dev/null"); } catch {}
+    await spawn(options).catch((error) => process.stdout.write(String(error.reason)));`;
+  const shell = ["-c", 'ulimit -n 256; exec "$0" --input-type=module -e "$1"'];
+  const ended = spawnSync("sh", [...shell, process.execPath, lines], { encoding: "utf8" });
+  assert.equal(ended.stdout, "SPAWN_FAILED", ended.stderr);
+});
+
 test("the reason of a sidecar that does not start is told, with its exit code", async () => {
   const said = 'console.error("log\\nlanspread-peer: CANNOT_BIND: port 1 is taken\\nmore");';
   const error = await failureOf(`${said} process.exitCode = 4;`);
@@ -79,6 +103,17 @@ test("one that logs a lot before it ends is not stuck, and its last line is know
   );
   assert.equal(lines.length, 50000);
   assert.match(error.message, /line 49999$/);
+});
+
+test("a log reader that fails is warned of, and ends nothing", async () => {
+  const warned = once(process, "warning");
+  const error = await failureOf('console.error("a\\nb"); process.exitCode = 7;', {
+    onLog: () => {
+      throw new Error("in onLog");
+    },
+  });
+  assert.equal(error.metadata.last_line, "b");
+  assert.equal((await warned)[0].message, "in onLog");
 });
 
 test("one that closes its stdin at once is told about by its end", async () => {
