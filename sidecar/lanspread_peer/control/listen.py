@@ -25,6 +25,9 @@ _SOCKET_NAME = "control.sock"
 _FOLDER_PREFIX = "lanspread-"
 _EXPECTED = "an IP address with a port, such as 127.0.0.1:PORT or [::1]:PORT, or unix:/PATH"
 
+# What a gRPC target takes for something else than a part of a path, on one side or on both.
+_NOT_IN_TARGETS = frozenset("#?%,")
+
 # Windows cannot dial the addresses that stand for all.
 _DIALLED_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
 
@@ -107,8 +110,7 @@ def _named_socket(listen: str) -> Endpoint:
     path = Path(listen.removeprefix(_UNIX))
     if os.name != "posix" or not path.is_absolute() or "\0" in listen:
         raise InvalidField("listen", _EXPECTED, listen[:120])
-    if not _fits(path):
-        expected = f"a path of at most {MAX_UNIX_SOCKET_PATH_BYTES} bytes"
+    if expected := _wrong_with(path):
         raise InvalidField("listen", expected, listen[:120])
     return Endpoint(f"{_UNIX}{path}", path)
 
@@ -142,12 +144,19 @@ def _private_socket() -> Endpoint:
         except OSError as error:
             reasons.append(f"{parent}: {error.strerror}")
             continue
-        if _fits(folder / _SOCKET_NAME):
-            return Endpoint(f"{_UNIX}{folder / _SOCKET_NAME}", folder / _SOCKET_NAME, folder)
+        path = folder / _SOCKET_NAME
+        expected = _wrong_with(path)
+        if not expected:
+            return Endpoint(f"{_UNIX}{path}", path, folder)
         folder.rmdir()
-        reasons.append(f"{parent}: the path is too long")
+        reasons.append(f"{parent}: expected {expected}")
     raise CannotBind("no folder for the control socket: " + "; ".join(reasons))
 
 
-def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= MAX_UNIX_SOCKET_PATH_BYTES
+def _wrong_with(path: Path) -> str:
+    """What was expected of the path instead; empty: a socket may be there."""
+    if _NOT_IN_TARGETS & set(str(path)):
+        return f"a path without {' '.join(sorted(_NOT_IN_TARGETS))}"
+    if len(os.fsencode(path)) > MAX_UNIX_SOCKET_PATH_BYTES:
+        return f"a path of at most {MAX_UNIX_SOCKET_PATH_BYTES} bytes"
+    return ""

@@ -1,14 +1,19 @@
 import socket
 import stat
+import string
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lanspread_peer.control.listen import Endpoint, endpoint_of
+from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model.errors import CannotBind, InvalidField
 from lanspread_peer.model.limits import MAX_UNIX_SOCKET_PATH_BYTES
+from support.control import TOKEN, open_channel
+from support.memory_sidecar import MemorySidecar
 
 
 @pytest.mark.parametrize(
@@ -97,6 +102,35 @@ def test_a_runtime_folder_that_is_too_deep_or_missing_is_passed_over(
         endpoint.remove()
         deep.mkdir(exist_ok=True)
     assert list(deep.iterdir()) == []
+
+
+@pytest.mark.parametrize("character", "#?%,")
+def test_a_path_that_grpc_takes_for_something_else_is_a_wrong_field(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    folder = short_folder / f"a{character}41"
+    with pytest.raises(InvalidField, match=r"a path without # % , \?"):
+        endpoint_of(f"unix:{folder}/s")
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    endpoint = endpoint_of("")
+    assert endpoint.own_folder is not None
+    assert endpoint.own_folder.parent != folder
+    endpoint.remove()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("character", sorted({*string.punctuation, " ", "é"} - set("#?%,/")))
+async def test_a_path_with_any_other_character_is_reached(
+    short_folder: Path, character: str
+) -> None:
+    folder = short_folder / f"a{character}41"
+    folder.mkdir()
+    server = await ControlServer.start(MemorySidecar(), f"unix:{folder}/s", TOKEN)
+    async with open_channel(server.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+    await server.stop(0)
 
 
 def test_a_path_one_byte_too_long_is_a_wrong_field() -> None:
