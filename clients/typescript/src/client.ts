@@ -335,7 +335,8 @@ export class Client {
    *
    * Ends when the sidecar does, or with `close`. A broken stream goes on by itself. When events
    * were missed all the same, a new snapshot comes: at every `snapshotComplete`, forget what was
-   * known before and take the `snapshotItem` messages since the one before it.
+   * known before and take the `snapshotItem` messages since the one before it. They come only once
+   * the snapshot is whole.
    */
   events(options: EventOptions = {}): AsyncGenerator<WatchEventsResponse, void> {
     return eventsOf(this.#connection, this.#isRunning, options);

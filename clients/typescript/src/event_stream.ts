@@ -32,7 +32,10 @@ export async function* eventsOf(
     const cancel = () => stream.cancel();
     ended.addEventListener("abort", cancel);
     try {
-      for await (const message of stream as AsyncIterable<WatchEventsResponse>) {
+      for await (const message of wholeSnapshots(stream)) {
+        if (ended.aborted) {
+          return;
+        }
         place.receive(message);
         yield message;
       }
@@ -45,6 +48,24 @@ export async function* eventsOf(
       ended.removeEventListener("abort", cancel);
       cancel();
     }
+  }
+}
+
+/** The messages, with the items of a snapshot only once it is whole: else they may be gone again. */
+async function* wholeSnapshots(
+  messages: AsyncIterable<WatchEventsResponse>,
+): AsyncGenerator<WatchEventsResponse, void, undefined> {
+  let items: WatchEventsResponse[] = [];
+  for await (const message of messages) {
+    if (message.event?.$case === "snapshotItem") {
+      items.push(message);
+      continue;
+    }
+    if (message.event?.$case === "snapshotComplete") {
+      yield* items;
+      items = [];
+    }
+    yield message;
   }
 }
 
