@@ -24,6 +24,10 @@ const CHANNEL_OPTIONS = {
   // A sidecar that comes back is found again within a second, not after gRPC's two minutes.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1000,
+  // Else an event stream waits for ever on a connection that died in silence, as when a PC sleeps.
+  // A sidecar permits a ping each 10 s.
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 10_000,
 };
 
 // What the certificate of every sidecar says; which one it is, the certificate itself tells.

@@ -1,6 +1,8 @@
 /** Event streams whose connection breaks where it hurts. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 
 import {
@@ -17,6 +19,9 @@ import {
   type WatchEventsRequest,
 } from "../src/generated/lanspread/peer/v1/peer_service.js";
 import { Game } from "../src/generated/lanspread/peer/v1/types.js";
+
+const KEEPALIVE_TIME_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 type Watched = ServerWritableStream<WatchEventsRequest, WatchEventsResponse>;
 
@@ -106,3 +111,62 @@ test("an abort in the middle of a snapshot ends it there", async () => {
   }
   assert.deepEqual(seen, ["one"]);
 });
+
+test("a connection that died in silence is given up", { timeout: 30_000 }, async (context) => {
+  const relay = await startRelay();
+  streams = [(stream) => stream.write(complete), (stream) => stream.write(complete)];
+  // The pauses before pings, and not the network, which goes on as ever.
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const watcher = Client.at(`127.0.0.1:${relay.port}`, "token");
+  const events = watcher.events();
+  try {
+    await events.next();
+    relay.freeze();
+    const next = events.next();
+    const again = once(relay.server, "connection");
+    context.mock.timers.tick(KEEPALIVE_TIME_MS);
+    context.mock.timers.tick(KEEPALIVE_TIMEOUT_MS);
+    context.mock.timers.reset();
+    await again;
+    assert.equal(shown((await next).value as WatchEventsResponse), "snapshotComplete");
+  } finally {
+    watcher.close();
+    relay.end();
+  }
+});
+
+interface Relay {
+  server: Server;
+  port: number;
+  /** Lets nothing through the connections that there are, and does not end them. */
+  freeze(): void;
+  end(): void;
+}
+
+async function startRelay(): Promise<Relay> {
+  const sockets: Socket[] = [];
+  const server = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const socket of [near, far]) {
+      sockets.push(socket);
+      socket.on("error", () => undefined);
+    }
+    near.pipe(far).pipe(near);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    freeze: () => {
+      for (const socket of sockets) {
+        socket.unpipe().pause();
+      }
+    },
+    end: () => {
+      for (const socket of sockets) {
+        socket.destroy();
+      }
+      server.close();
+    },
+  };
+}
