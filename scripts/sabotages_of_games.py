@@ -4,6 +4,7 @@ from sabotage_entry import PACKAGE, UNIT, Sabotage
 
 _REMOVAL = f"{UNIT}/storage/test_removal.py"
 _REMOVAL_REFUSED = f"{UNIT}/storage/test_removal_refused.py"
+_BENEATH = f"{UNIT}/storage/test_beneath.py"
 _VERIFY = f"{UNIT}/storage/test_verify.py"
 _REMOVE_GAME = "tests/integration/test_remove_game.py"
 _VERIFY_GAME = "tests/integration/test_verify_game.py"
@@ -89,6 +90,27 @@ SABOTAGES_OF_GAMES = (
         "        forget_removal(index.state_dir, game_dir, journal.folder)\n",
         "        pass\n",
         (_REMOVAL_REFUSED,),
+    ),
+    Sabotage(
+        "a read-only folder stays on disk for ever",
+        f"{PACKAGE}/storage/beneath_posix.py",
+        "            _make_writable(inner)\n",
+        "",
+        (_BENEATH,),
+    ),
+    Sabotage(
+        "a read-only file stays on disk for ever on Windows",
+        f"{PACKAGE}/storage/beneath_windows.py",
+        "        os.chmod(path, stat_kinds.S_IWRITE)  # noqa: PTH101 - as above\n",
+        "",
+        (_BENEATH,),
+    ),
+    Sabotage(
+        "nobody is told of what was removed and stays on disk",
+        f"{PACKAGE}/runtime/recovering.py",
+        "if left := await asyncio.to_thread(things_in_scratch, game_dir):",
+        "if left := ():",
+        (_REMOVE_GAME,),
     ),
     Sabotage(
         "a note of a removal may lead to what is never shared",

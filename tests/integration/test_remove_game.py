@@ -1,6 +1,8 @@
 """Games that are removed on command, through whole sidecars."""
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,23 @@ async def test_a_start_finishes_what_a_kill_has_cut_and_tells(party: Party) -> N
     assert snapshot(party.game("downloader")) == {**LOCAL, "local": None}
     await party.events(again).wait_for(Warned, lambda event: event.code == "REMOVAL_FINISHED")
     assert not is_here(again)
+
+
+async def test_a_start_tells_of_what_was_removed_and_stays_on_disk(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_files(party.games("alice") / ".lanspread" / "scratch", {"held": b""})
+    unlink = os.unlink
+
+    def unlink_others(path: str, *, dir_fd: int | None = None) -> None:
+        if path == "held":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        unlink(path, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink_others)
+        sidecar = await party.start("alice")
+        await party.events(sidecar).wait_for(Warned, lambda event: event.code == "REMOVAL_STUCK")
+        await party.end(sidecar)
+    sidecar = await party.start("alice")
+    assert not list(party.games("alice").glob(".lanspread/scratch/*"))

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from lanspread_peer.model.download import StagedDownload
+from lanspread_peer.model.errors import StorageError
 from lanspread_peer.model.events import Event, Warned
 from lanspread_peer.runtime.download_run import tell_set_aside
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.recovery import Outcome, Recovered, recover
 from lanspread_peer.storage.removal import FinishedRemoval, finish_removals
+from lanspread_peer.storage.scratch import things_in_scratch
 
 
 async def recover_games(
@@ -21,6 +24,9 @@ async def recover_games(
         _tell_publish(each, emit)
     for removal in await asyncio.to_thread(finish_removals, game_dir, index):
         emit(_of_removal(removal))
+    with suppress(StorageError):
+        if left := await asyncio.to_thread(things_in_scratch, game_dir):
+            emit(Warned("REMOVAL_STUCK", f"{len(left)} removed files or folders cannot be deleted"))
     published = (each.staged for each in recovered if each.outcome is Outcome.PUBLISHED)
     return [staged for staged in published if staged is not None]
 

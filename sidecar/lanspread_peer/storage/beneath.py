@@ -109,7 +109,10 @@ def remove_folder(root: Path, path: str) -> bool:
 
 
 def remove_tree(root: Path, path: str) -> None:
-    """Remove a folder and all in it, or a file, or a link itself; a missing one is no error."""
+    """Remove a folder and all in it, or a file, or a link itself; a missing one is no error.
+
+    What is read-only goes too. It goes on past what is refused, and raises that in the end.
+    """
     try:
         with disk_errors(f"remove {path!a}"):
             _system.remove_tree(root, _parts(path))

@@ -6,13 +6,12 @@ changes nothing.
 
 import errno
 import os
-import shutil
 import stat as stat_kinds
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lanspread_peer.model.paths import fold_path
@@ -191,14 +190,41 @@ def remove_folder(root: Path, parts: Sequence[str]) -> bool:
 
 
 def remove_tree(root: Path, parts: Sequence[str]) -> None:
+    refused: list[OSError] = []
     with _held(root, parts[:-1]) as held:
-        status = os.stat(parts[-1], dir_fd=held, follow_symlinks=False)
-        if stat_kinds.S_ISDIR(status.st_mode):
-            # It walks handles as this module does, and refuses a link swapped in.
-            shutil.rmtree(parts[-1], dir_fd=held)
-        else:
-            os.unlink(parts[-1], dir_fd=held)
+        _remove(held, parts[-1], refused)
     _forget(root, parts)
+    if refused:
+        raise refused[0]
+
+
+def _remove(held: int, name: str, refused: list[OSError]) -> None:
+    """Remove it and all in it, but for what is refused."""
+    try:
+        status = os.stat(name, dir_fd=held, follow_symlinks=False)
+        if not stat_kinds.S_ISDIR(status.st_mode):
+            os.unlink(name, dir_fd=held)
+            return
+        inner = os.open(name, _FOLDER_FLAGS, dir_fd=held)
+        try:
+            _make_writable(inner)
+            for each in os.listdir(inner):  # noqa: PTH208 - a handle is no path
+                _remove(inner, each, refused)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=held)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        refused.append(error)
+
+
+def _make_writable(folder: int) -> None:
+    mode = os.fstat(folder).st_mode
+    if mode & stat_kinds.S_IRWXU != stat_kinds.S_IRWXU:
+        # Of another user it stays as it is, and what is in it will be refused.
+        with suppress(OSError):
+            os.fchmod(folder, stat_kinds.S_IRWXU)
 
 
 def sync_folder(root: Path, parts: Sequence[str]) -> None:

@@ -8,10 +8,9 @@ raise OSError.
 
 import errno
 import os
-import shutil
 import stat as stat_kinds
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def rename(
 
 
 def remove_file(root: Path, parts: Sequence[str]) -> None:
-    os.unlink(_checked(root, parts))  # noqa: PTH108 - as above
+    _drop(os.unlink, _checked(root, parts))
 
 
 def remove_folder(root: Path, parts: Sequence[str]) -> bool:
@@ -84,14 +83,37 @@ def remove_folder(root: Path, parts: Sequence[str]) -> bool:
 
 
 def remove_tree(root: Path, parts: Sequence[str]) -> None:
-    path = _checked(root, parts)
-    status = os.lstat(path)
-    if _is_folder(status):
-        shutil.rmtree(path)
-    elif stat_kinds.S_ISDIR(status.st_mode):
-        os.rmdir(path)  # noqa: PTH106 - as above; removes a junction, not what it leads to
-    else:
-        os.unlink(path)  # noqa: PTH108 - as above
+    refused: list[OSError] = []
+    _remove(_checked(root, parts), refused)
+    if refused:
+        raise refused[0]
+
+
+def _remove(path: str, refused: list[OSError]) -> None:
+    """Remove it and all in it, but for what is refused."""
+    try:
+        status = os.lstat(path)
+        if _is_folder(status):
+            for name in os.listdir(path):  # noqa: PTH208 - an extended path is no pathlib path
+                _remove(f"{path}{os.sep}{name}", refused)
+        # Of a junction, too, rmdir removes only itself.
+        _drop(os.rmdir if stat_kinds.S_ISDIR(status.st_mode) else os.unlink, path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        refused.append(error)
+
+
+def _drop(remove: Callable[[str], None], path: str) -> None:
+    """The system refuses to remove what is read-only, which is of no meaning for that elsewhere."""
+    try:
+        remove(path)
+    except PermissionError:
+        status = os.lstat(path)
+        if status.st_mode & stat_kinds.S_IWRITE or stat_kinds.S_ISLNK(status.st_mode):
+            raise
+        os.chmod(path, stat_kinds.S_IWRITE)  # noqa: PTH101 - as above
+        remove(path)
 
 
 def sync_folder(root: Path, parts: Sequence[str]) -> None:

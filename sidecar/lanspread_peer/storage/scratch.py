@@ -38,12 +38,25 @@ def bury(game_dir: GameDir, path: str) -> None:
 
 
 def clear_scratch(game_dir: GameDir) -> None:
-    """Remove what earlier launches left; call it under the lock. Raises StorageError."""
+    """Remove what earlier launches left; call it under the lock. Raises StorageError.
+
+    It goes on past what is refused, and raises that in the end.
+    """
+    refused = None
+    for name in things_in_scratch(game_dir):
+        try:
+            beneath.remove_tree(game_dir.root, f"{SCRATCH_FOLDER}/{name}")
+        except StorageError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+
+
+def things_in_scratch(game_dir: GameDir) -> list[str]:
+    """The names of what lies there; raises StorageError."""
     try:
-        left = beneath.list_folder(game_dir.root, SCRATCH_FOLDER)
+        return [name for name, _ in beneath.list_folder(game_dir.root, SCRATCH_FOLDER)]
     except StorageError as error:
         if is_missing(error):
-            return
+            return []
         raise
-    for name, _ in left:
-        beneath.remove_tree(game_dir.root, f"{SCRATCH_FOLDER}/{name}")

@@ -1,15 +1,17 @@
 """The path guard, on a real disk, in both ways it is built."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from lanspread_peer.model.errors import AccessDenied, GameDirGone, StorageError
+from lanspread_peer.model.errors import AccessDenied, FileLocked, GameDirGone, StorageError
 from lanspread_peer.storage import beneath, beneath_posix, beneath_windows
 from lanspread_peer.storage.disk_errors import is_gone, is_missing
 from support.storage_folders import open_descriptors, snapshot
@@ -108,6 +110,70 @@ def test_removing_a_tree_removes_links_and_not_what_they_lead_to(root: Path, out
     beneath.remove_tree(root, "toplink")
     beneath.remove_tree(root, "missing")
     assert snapshot(root) == {}
+
+
+def test_what_is_read_only_in_a_tree_goes_too(
+    root: Path, system: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_read_only(monkeypatch)
+    beneath.make_folders(root, "tree/inner")
+    for path in ("tree/inner/file", "tree/file"):
+        beneath.write_file(root, path, b"")
+        (root / path).chmod(0o444)
+    # Here a folder decides for the other one as well, unless it is root who asks.
+    if system is beneath_posix or os.geteuid() == 0:
+        for path in ("tree/inner", "tree"):
+            (root / path).chmod(0o555)
+    beneath.remove_tree(root, "tree")
+    assert snapshot(root) == {}
+
+
+def test_a_read_only_file_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_read_only(monkeypatch)
+    beneath.write_file(root, "file", b"")
+    (root / "file").chmod(0o444)
+    beneath.remove_file(root, "file")
+    assert snapshot(root) == {}
+
+
+def test_removing_a_tree_goes_on_past_what_is_held_and_tells(
+    root: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beneath.make_folders(root, "tree/a")
+    beneath.make_folders(root, "tree/b")
+    for path in ("tree/a/file", "tree/a/held", "tree/b/file", "tree/z"):
+        beneath.write_file(root, path, b"")
+    (root / "tree/link").symlink_to(outside)
+    unlink = os.unlink
+
+    def unlink_others(path: str, *, dir_fd: int | None = None) -> None:
+        if path.endswith("held"):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink_others)
+    with pytest.raises(FileLocked):
+        beneath.remove_tree(root, "tree")
+    assert snapshot(root) == {"tree": None, "tree/a": None, "tree/a/held": b""}
+
+
+def refuse_read_only(patch: pytest.MonkeyPatch) -> None:
+    """Let the system do, whoever runs this, as each does to a user of no privilege.
+
+    POSIX refuses by the mode of the folder, Windows by that of the file or folder itself.
+    """
+
+    def refusing(remove: Any) -> Any:
+        def checked(path: str, *, dir_fd: int | None = None) -> None:
+            decides = os.lstat(path) if dir_fd is None else os.fstat(dir_fd)
+            if not decides.st_mode & stat.S_IWUSR:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            remove(path, dir_fd=dir_fd)
+
+        return checked
+
+    for name in ("unlink", "rmdir"):
+        patch.setattr(os, name, refusing(getattr(os, name)))
 
 
 @pytest.mark.parametrize("moment", [1, 2, 3])

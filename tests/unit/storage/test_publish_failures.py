@@ -1,7 +1,6 @@
 """Publishing when something goes wrong: the game folder stays as it was."""
 
 import os
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from lanspread_peer.model.errors import IntegrityError, StorageError
 from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath
+from lanspread_peer.storage import beneath_posix
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.moves import Move, Step
 from lanspread_peer.storage.publish import publish
@@ -188,7 +188,7 @@ def test_displaced_files_that_cannot_be_deleted_go_at_the_next_start(
     def fail(*_: object, **__: object) -> None:
         raise OSError("busy")
 
-    monkeypatch.setattr(shutil, "rmtree", fail)
+    monkeypatch.setattr(beneath_posix, "remove_tree", fail)
     monkeypatch.setattr(Staging, "discard", Staging.close)
     game = _offer_beside(player, NEW)
     player.download(game)

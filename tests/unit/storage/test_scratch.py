@@ -1,12 +1,13 @@
+import errno
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-from lanspread_peer.model.errors import StorageError
+from lanspread_peer.model.errors import FileLocked, StorageError
+from lanspread_peer.storage import beneath_posix
 from lanspread_peer.storage.game_dir import GameDir
-from lanspread_peer.storage.scratch import bury, clear_scratch
+from lanspread_peer.storage.scratch import bury, clear_scratch, things_in_scratch
 from support.storage_folders import make_files, make_game_dir, snapshot
 
 
@@ -28,7 +29,7 @@ def test_it_is_gone_at_once_or_not_at_all(
         raise OSError("the power is off")
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", stop)
+        patch.setattr(beneath_posix, "remove_tree", stop)
         with pytest.raises(StorageError):
             bury(game_dir, "aoe2")
     assert not (game_dir.root / "aoe2").exists()
@@ -57,3 +58,21 @@ def test_links_are_removed_and_not_followed(game_dir: GameDir, tmp_path: Path) -
     clear_scratch(game_dir)
     assert snapshot(game_dir.own) == {"scratch": None}
     assert snapshot(outside) == {"canary": b"canary"}
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_there(
+    game_dir: GameDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_files(game_dir.own / "scratch", {"1": b"", "held/file": b"", "held/more": b"", "z": b""})
+    unlink = os.unlink
+
+    def unlink_others(path: str, *, dir_fd: int | None = None) -> None:
+        if path == "file":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink_others)
+    with pytest.raises(FileLocked):
+        clear_scratch(game_dir)
+    assert things_in_scratch(game_dir) == ["held"]
+    assert snapshot(game_dir.own / "scratch") == {"held": None, "held/file": b""}
