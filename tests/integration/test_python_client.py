@@ -10,7 +10,8 @@ import grpc
 import pytest
 
 from lanspread.peer.v1 import events_pb2, types_pb2
-from lanspread_client import Client, LanspreadError, SyncClient
+from lanspread_client import Client, LanspreadError, SyncClient, connection
+from lanspread_peer.control import server as control_server
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
@@ -257,6 +258,62 @@ async def test_a_blocking_stream_is_resumed_too(
             return seen
 
         assert await asyncio.wait_for(asyncio.to_thread(follow), 20) == ["0", "1", "2"]
+
+
+@pytest.fixture
+def _quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {
+        "grpc.keepalive_time_ms": 1000,
+        "grpc.keepalive_timeout_ms": 500,
+        "grpc.http2.ping_timeout_ms": 500,
+    }
+    options = dict(connection._CHANNEL_OPTIONS)
+    assert quick.keys() <= options.keys()
+    monkeypatch.setattr(connection, "_CHANNEL_OPTIONS", tuple({**options, **quick}.items()))
+
+
+@pytest.mark.usefixtures("_quick_pings")
+async def test_a_line_that_died_without_a_word_is_resumed(
+    server: ControlServer, sidecar: MemorySidecar
+) -> None:
+    async with cut_proxy(server.address) as proxy, Client(proxy.address, TOKEN) as client:
+        events = client.events()
+        await pass_snapshot(events)
+        proxy.hang()
+        sidecar.events.emit(Warned("W", "meanwhile"))
+        message = await asyncio.wait_for(anext(events), 40)
+        assert message.warning.message == "meanwhile"
+        await events.aclose()
+
+
+@pytest.mark.usefixtures("_quick_pings")
+async def test_a_blocking_stream_on_a_dead_line_is_resumed_too(
+    server: ControlServer, sidecar: MemorySidecar
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def hang_and_tell() -> None:
+        proxy.hang()
+        sidecar.events.emit(Warned("W", "meanwhile"))
+
+    def follow() -> str:
+        with SyncClient(proxy.address, TOKEN) as client, closing(client.events()) as events:
+            for message in events:
+                if message.HasField("snapshot_complete"):
+                    loop.call_soon_threadsafe(hang_and_tell)
+                if message.HasField("warning"):
+                    return message.warning.message
+        return ""
+
+    async with cut_proxy(server.address) as proxy:
+        assert await asyncio.wait_for(asyncio.to_thread(follow), 40) == "meanwhile"
+
+
+def test_the_sidecar_permits_as_many_pings_as_the_client_sends() -> None:
+    ours, permitted = dict(connection._CHANNEL_OPTIONS), dict(control_server._OPTIONS)
+    least = permitted["grpc.http2.min_ping_interval_without_data_ms"]
+    assert ours["grpc.keepalive_time_ms"] > least
+    assert ours["grpc.http2.max_pings_without_data"] == 0
 
 
 def games_of_snapshot(messages: list[events_pb2.WatchEventsResponse]) -> list[str]:

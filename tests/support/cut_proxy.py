@@ -10,6 +10,7 @@ class CutProxy:
     """Relays to one address; `cut` ends the connections there are, not those to come.
 
     `cut_after` ends the next one when so many bytes have come back by it, all of which arrive.
+    After `hang` those there are stay open, and nothing more comes through.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -17,6 +18,7 @@ class CutProxy:
         self._relays: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._next_bytes: int | None = None
+        self._flow = _flowing()
         self.connections = 0
 
     @property
@@ -30,6 +32,10 @@ class CutProxy:
 
     def cut_after(self, count: int) -> None:
         self._next_bytes = count
+
+    def hang(self) -> None:
+        self._flow.clear()
+        self._flow = _flowing()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -54,21 +60,32 @@ class CutProxy:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         count, self._next_bytes = self._next_bytes, None
+        flow = self._flow
         far_reader, far_writer = await asyncio.open_connection(*self._upstream)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_copy(reader, far_writer))
-                group.create_task(_copy(far_reader, writer, count))
+                group.create_task(_copy(reader, far_writer, flow))
+                group.create_task(_copy(far_reader, writer, flow, count))
         finally:
             for each in (writer, far_writer):
                 each.transport.abort()
 
 
+def _flowing() -> asyncio.Event:
+    flow = asyncio.Event()
+    flow.set()
+    return flow
+
+
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int | None = None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    flow: asyncio.Event,
+    count: int | None = None,
 ) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65536 if count is None else count):
+            await flow.wait()
             writer.write(data)
             await writer.drain()
             if count is not None:

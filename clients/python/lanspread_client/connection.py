@@ -32,6 +32,15 @@ _CHANNEL_OPTIONS = (
     # A sidecar that comes back is found again within a second, not after gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A line that died without a word, as of a sidecar's PC that lost its power, is noticed: an
+    # event stream waits for ever else. The sidecar permits a ping each 10 s.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Of gRPC's other pings, behind one of which that of the keepalive may have to wait.
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    # By default two, as whoever only listens sends no data between them.
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 # What the certificate of every sidecar says; which one it is, the certificate itself tells.
