@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
 
@@ -75,7 +75,7 @@ class Target:
     """
 
     address: str
-    token: str
+    token: str = field(repr=False)
     is_running: Callable[[], bool]
     tls_certificate: str = ""
 

@@ -99,9 +99,10 @@ def _parse(path: Path, data: bytes) -> RuntimeFile:
             api=tuple(map(str, content["api"])),
             tls_certificate=str(content.get("tls_certificate", "")),
         )
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError):
         message = f"{path} cannot be understood"
-        raise LanspreadError("RUNTIME_FILE_INVALID", message, {"path": str(path)}) from error
+        # The parser's error holds the whole file, and so the token.
+        raise LanspreadError("RUNTIME_FILE_INVALID", message, {"path": str(path)}) from None
     if API not in found.api:
         raise LanspreadError(
             API_UNSUPPORTED,

@@ -39,6 +39,15 @@ def test_a_private_file_of_ours_is_believed(tmp_path: Path) -> None:
     assert "secret" not in repr(found)
 
 
+def test_of_a_file_that_breaks_off_the_error_holds_no_token(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps(CONTENT)[:-1])
+    with pytest.raises(LanspreadError) as caught:
+        read_runtime_file(tmp_path)
+    assert caught.value.reason == "RUNTIME_FILE_INVALID"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
 def test_without_a_file_no_sidecar_runs(tmp_path: Path) -> None:
     assert reason_of(tmp_path) == "NOT_RUNNING"
     assert reason_of(tmp_path / "missing") == "NOT_RUNNING"

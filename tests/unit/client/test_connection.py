@@ -10,6 +10,10 @@ OTHER = LanspreadError("UNAUTHENTICATED", "who are you")
 Message = events_pb2.WatchEventsResponse
 
 
+def test_the_token_stands_in_no_text() -> None:
+    assert "secret" not in repr(Target("address", "secret", lambda: True))
+
+
 def place(*, is_running: bool = True, resume: str = "") -> StreamPlace:
     return StreamPlace(Target("address", "token", lambda: is_running), resume)
 
