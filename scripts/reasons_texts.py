@@ -200,6 +200,10 @@ CLIENT_REASONS = {
         "The sidecar ended before what was waited for.",
         "Start it again; downloads go on by themselves.",
     ),
+    "TLS_REQUIRED": (
+        "The sidecar's address is beyond this machine, and its certificate was not given.",
+        "Give the client the `tls_certificate` of the runtime file.",
+    ),
     "RUNTIME_FILE_INVALID": (
         "The runtime file makes no sense.",
         "Remove it, or choose another state folder.",

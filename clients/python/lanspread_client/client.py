@@ -51,7 +51,8 @@ class Client:
     ) -> None:
         """`is_running` tells whether a sidecar that does not answer is worth waiting for.
 
-        With a certificate in PEM, only a sidecar that has exactly this one is talked to.
+        With a certificate in PEM, only a sidecar that has exactly this one is talked to. Raises
+        TLS_REQUIRED without one for an address beyond this machine.
         """
         self._target = Target(address, token, is_running, tls_certificate)
         self._auth = self._target.metadata

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
 
@@ -16,6 +17,7 @@ from lanspread_client.errors import (
     NO_ANSWER,
     RESUME_TOKEN_EXPIRED,
     STREAM_ENDED,
+    TLS_REQUIRED,
     LanspreadError,
 )
 from lanspread_client.runtime_file import read_runtime_file
@@ -71,7 +73,8 @@ _MAX_TRIES = 8
 class Target:
     """A sidecar: where it is, what lets us in, and whether it is still that launch.
 
-    With a certificate, in PEM, only a sidecar that has exactly this one is talked to.
+    With a certificate, in PEM, only a sidecar that has exactly this one is talked to. Without one,
+    a channel to another machine raises TLS_REQUIRED.
     """
 
     address: str
@@ -85,6 +88,7 @@ class Target:
 
     def open_channel(self) -> grpc.Channel:
         if not self.tls_certificate:
+            self._check_near()
             return grpc.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
         return grpc.secure_channel(
             self.address, self._credentials(), options=_CHANNEL_OPTIONS + _TLS_NAME
@@ -92,13 +96,30 @@ class Target:
 
     def open_aio_channel(self) -> grpc.aio.Channel:
         if not self.tls_certificate:
+            self._check_near()
             return grpc.aio.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
         return grpc.aio.secure_channel(
             self.address, self._credentials(), options=_CHANNEL_OPTIONS + _TLS_NAME
         )
 
+    def _check_near(self) -> None:
+        # Elsewhere, the token would go over the network for all to read.
+        if not _is_on_this_machine(self.address):
+            message = f"{self.address} is not on this machine: expected the sidecar's certificate"
+            raise LanspreadError(TLS_REQUIRED, message, {"address": self.address})
+
     def _credentials(self) -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(self.tls_certificate.encode())
+
+
+def _is_on_this_machine(address: str) -> bool:
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def target_of(state_dir: Path | None) -> Target:

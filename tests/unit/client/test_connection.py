@@ -1,6 +1,7 @@
 import pytest
 
 from lanspread.peer.v1 import events_pb2, types_pb2
+from lanspread_client import Client, SyncClient
 from lanspread_client.connection import Follower, StreamPlace, Target, download_request
 from lanspread_client.errors import LanspreadError
 
@@ -12,6 +13,36 @@ Message = events_pb2.WatchEventsResponse
 
 def test_the_token_stands_in_no_text() -> None:
     assert "secret" not in repr(Target("address", "secret", lambda: True))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "192.0.2.1:9",
+            "0.0.0.0:9",
+            "[2001:db8::1]:9",
+            "localhost.example:9",
+            "127.0.0.1.example:9",
+        ),
+        *("dns:///example:9", "ipv4:192.0.2.1:9,127.0.0.1:9", "", "9", "[::1]"),
+    ],
+)
+@pytest.mark.parametrize("client", [Client, SyncClient])
+async def test_another_machine_is_not_dialled_without_a_certificate(
+    client: type[Client | SyncClient], address: str
+) -> None:
+    with pytest.raises(LanspreadError, match="expected the sidecar's certificate") as caught:
+        client(address, "token")
+    assert caught.value.reason == "TLS_REQUIRED"
+    assert caught.value.metadata == {"address": address}
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:9", "127.8.9.1:9", "[::1]:9", "localhost:9", "unix:/run/x", "unix:x:9"]
+)
+def test_this_machine_is_dialled_without_a_certificate(address: str) -> None:
+    SyncClient(address, "token").close()
 
 
 def place(*, is_running: bool = True, resume: str = "") -> StreamPlace:
