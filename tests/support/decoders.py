@@ -55,6 +55,7 @@ from lanspread_peer.storage.locks import lock_folder
 from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, SyncFolder
 from lanspread_peer.storage.node_key import load_or_create_key
 from lanspread_peer.storage.records import read_record, record_path
+from lanspread_peer.storage.removal_note import Removal, decode_removal, encode_removal
 from lanspread_peer.storage.staged_json import decode_staged, encode_staged
 from lanspread_peer.storage.staging_record import _encode_line, decode_record
 from lanspread_peer.storage.thing import Kind, Thing
@@ -135,6 +136,7 @@ def decoders(folder: Path) -> list[Decoder]:
         Decoder("staging record", _staging_record, _STAGING_RECORDS, ()),
         Decoder("journal", decode_journal, _JOURNALS, (IntegrityError,)),
         Decoder("journal's body", _journal_body, _JOURNAL_BODIES, (IntegrityError,)),
+        Decoder("note of a removal", decode_removal, _REMOVALS, (IntegrityError,)),
         Decoder("blocked peers", _blocked(folder), (f"{peer_id(1)}\n".encode(), b"\n"), (), 0.1),
         Decoder("lock owner", _lock_owner(folder), _LOCK_OWNERS, (AlreadyRunning,), 0.1),
         Decoder("index", _index(folder), (_index_file(folder),), (StorageError,), 0.02),
@@ -183,6 +185,18 @@ _MANIFEST = game_manifest({"a": b"1" * 3_000_000, "b": b"2"})
 _STAGED = (
     encode_staged(staged_for(_MANIFEST)),
     encode_staged(replace(staged_for(_MANIFEST), paths=("a", "version.ini"))),
+)
+_REMOVALS = (
+    encode_removal(Removal("aoe2", Thing(Kind.FILE, 1, 2), (), ())),
+    encode_removal(
+        Removal(
+            "aoe2",
+            Thing(Kind.FILE, 1, 2),
+            (("data/a", Thing(Kind.FILE, 3, 4)),),
+            ("data",),
+            ("local",),
+        )
+    ),
 )
 _STAGED_CONTENT = staged_for(_MANIFEST).content_id
 _STAGING_RECORDS = (
