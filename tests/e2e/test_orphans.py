@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import grpc
 import psutil
 import pytest
 
 from lanspread.peer.v1.types_pb2 import DOWNLOAD_STATE_FINISHED
 from lanspread_client import LanspreadError, SyncClient
-from lanspread_peer.control import parent_watch
+from lanspread_peer.control import parent_watch, process
 from lanspread_peer.control.listen import remove_private_socket
 from lanspread_peer.model.limits import MIN_RATE_LIMIT_BYTES_PER_SECOND, ORPHAN_GRACE_S
 from support.game_trees import MIB, differences, make_game
@@ -27,6 +29,7 @@ from support.processes import BIN, SidecarProcess, wait_for
 
 SUPPORT = Path(__file__).parents[1] / "support"
 STUCK = (sys.executable, SUPPORT / "stuck_main.py")
+PATIENT = (sys.executable, SUPPORT / "patient_main.py")
 
 
 class DoomedFrontEnd:
@@ -189,6 +192,23 @@ def test_a_loop_that_stands_still_does_not_keep_an_orphan_alive(tmp_path: Path) 
             require_end(front_end)
             listing.join()
         require_next_launch_works(front_end, tmp_path)
+
+
+def test_a_call_that_runs_on_does_not_cost_an_orphan_its_orderly_end(tmp_path: Path) -> None:
+    assert 2 * process._ORPHANS_CALLS_GRACE_S <= ORPHAN_GRACE_S
+    with DoomedFrontEnd(tmp_path, command=PATIENT).wait_ready() as front_end:
+        metadata = [("authorization", f"Bearer {front_end.ready['token']}")]
+        with grpc.insecure_channel(front_end.ready["address"]) as channel:
+            requests: queue.Queue[bytes] = queue.Queue()
+            silent: Any = channel.stream_unary("/lanspread.peer.v1.PeerService/GetStatus")
+            call = silent.future(iter(requests.get, b""), metadata=metadata)
+            # On the same connection, so that the sidecar has had the first call by then.
+            answered: Any = channel.unary_unary("/lanspread.peer.v1.PeerService/GetStatus")
+            answered(b"", metadata=metadata, timeout=20)
+            assert not call.done()
+            require_end(front_end)
+            requests.put(b"")
+        assert not (front_end.state / "runtime.json").exists()
 
 
 @pytest.mark.parametrize("is_buried", [True, False])

@@ -32,9 +32,9 @@ class FrontEnd:
         handshake = parse_handshake(stdin.line())
         return cls(handshake, ParentWatch(stdin.closed, handshake.parent_pid), answers)
 
-    def watch(self, on_gone: Callable[[], None]) -> None:
-        """Call `on_gone` from another thread once the front end is gone; see ParentWatch."""
-        self._watch.start(on_gone)
+    def watch(self, on_gone: Callable[[], None], on_orphaned: Callable[[], None]) -> None:
+        """Call both from another thread once the front end is gone; see ParentWatch."""
+        self._watch.start(on_gone, on_orphaned)
 
     def tell_ready(self, ready: Ready) -> None:
         """Write the one line; raises HandshakeRefused when nobody is there to read it."""

@@ -77,11 +77,16 @@ class ParentWatch:
         self._parent = None if parent_pid is None else _Parent(parent_pid)
         self._pause = threading.Event()
 
-    def start(self, on_gone: Callable[[], None]) -> None:
-        """Call `on_gone` from another thread, once; an orphan's process soon ends with 0 anyhow."""
-        threading.Thread(target=self._watch, args=(on_gone,), name="parent", daemon=True).start()
+    def start(self, on_gone: Callable[[], None], on_orphaned: Callable[[], None]) -> None:
+        """Call these from another thread, each once.
 
-    def _watch(self, on_gone: Callable[[], None]) -> None:
+        The second one, when nobody is left who may wait: the process soon ends with 0 anyhow.
+        """
+        threading.Thread(
+            target=self._watch, args=(on_gone, on_orphaned), name="parent", daemon=True
+        ).start()
+
+    def _watch(self, on_gone: Callable[[], None], on_orphaned: Callable[[], None]) -> None:
         poll_s = None if self._parent is None else _POLL_S
         while not self._is_gone() and not self._stdin_closed.wait(poll_s):
             pass
@@ -89,6 +94,7 @@ class ParentWatch:
         on_gone()
         while self._parent is not None and self._parent.is_alive():
             self._pause.wait(_POLL_S)
+        on_orphaned()
         self._pause.wait(ORPHAN_GRACE_S)
         os._exit(0)
 

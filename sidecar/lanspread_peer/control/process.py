@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,17 @@ from lanspread_peer.storage import runtime_file
 _log = structlog.get_logger(__name__)
 
 _CALLS_GRACE_S = 2.0
+# Of ORPHAN_GRACE_S, which transfers and the runtime file need too; whose calls are they, then?
+_ORPHANS_CALLS_GRACE_S = 0.25
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Whether the end is asked for, and whether nobody is left who may wait for it."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    orphaned: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCode:
@@ -41,12 +52,12 @@ async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCo
 
     With the front end that spawned us, its end is ours.
     """
-    ending = asyncio.Event()
+    ending = _Ending()
     if front_end:
-        front_end.watch(_setter_of(ending))
-    with _signals(ending):
+        front_end.watch(_setter_of(ending.asked), _setter_of(ending.orphaned))
+    with _signals(ending.asked):
         try:
-            sidecar = await _started(Sidecar.start(settings), ending)
+            sidecar = await _started(Sidecar.start(settings), ending.asked)
         except errors.LanspreadError as error:
             return _report(error, front_end)
         if sidecar is None:
@@ -83,7 +94,7 @@ async def _first_of(*waits: Awaitable[object]) -> None:
 async def _run(
     sidecar: Sidecar,
     settings: Settings,
-    ending: asyncio.Event,
+    ending: _Ending,
     front_end: FrontEnd | None,
     opened: AsyncExitStack,
 ) -> ExitCode:
@@ -102,14 +113,23 @@ async def _run(
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
             if front_end:
                 front_end.tell_ready(_ready(sidecar, server, token))
-            await _first_of(sidecar.wait_shutdown(), ending.wait())
+            await _first_of(sidecar.wait_shutdown(), ending.asked.wait())
             _log.info("ending")
-            await server.stop(_CALLS_GRACE_S)
+            await _stop(server, ending.orphaned)
     except (errors.HandshakeRefused, errors.StorageError) as error:
         return _report(error, front_end)
     finally:
         await server.stop(0)
     return ExitCode.CLEAN
+
+
+async def _stop(server: ControlServer, orphaned: asyncio.Event) -> None:
+    """Give calls their time; it is cut short once nobody is left who waits for us."""
+    stopping = asyncio.ensure_future(server.stop(_CALLS_GRACE_S))
+    await _first_of(stopping, orphaned.wait())
+    if not stopping.done():
+        await server.stop(_ORPHANS_CALLS_GRACE_S)
+    await stopping
 
 
 async def _open_metrics(sidecar: Sidecar, address: str, opened: AsyncExitStack) -> None:
