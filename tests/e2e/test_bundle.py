@@ -18,8 +18,8 @@ import pytest
 
 from lanspread_peer import __version__
 from support.game_trees import differences, make_game
-from support.managed import QUIET
-from support.processes import PATIENCE_S, SidecarProcess
+from support.managed import QUIET, ManagedProcess
+from support.processes import PATIENCE_S, SidecarProcess, is_answered
 
 DIST = Path(__file__).parents[2] / "dist"
 SPAWNING_PARENT = Path(__file__).parents[1] / "support" / "spawning_parent.py"
@@ -118,13 +118,22 @@ def front_end(folder: Path, program: Path) -> Iterator[tuple[psutil.Process, dic
             process.kill()
 
 
+def require_next_launch_works(folder: Path, program: Path, before: dict[str, Any]) -> None:
+    """Nobody answers any more, and nothing of that launch is in the way of another."""
+    assert not is_answered(folder / "state")
+    with ManagedProcess(folder, command=(program,)).start() as following:
+        assert following.ready["token"] != before["token"]
+        following.close_stdin()
+        assert following.wait() == 0
+
+
 def test_killing_the_front_end_ends_all_of_it(tmp_path: Path, program: Path) -> None:
     with front_end(tmp_path, program) as (parent, ready):
         spawned = parent.children(recursive=True)
         assert ready["pid"] in [each.pid for each in spawned]
         parent.kill()
         assert_they_end(spawned)
-    assert not (tmp_path / "state" / "runtime.json").exists()
+    require_next_launch_works(tmp_path, program, ready)
 
 
 def test_killing_the_outer_process_ends_the_inner_one(tmp_path: Path, temporary: Path) -> None:
@@ -136,4 +145,4 @@ def test_killing_the_outer_process_ends_the_inner_one(tmp_path: Path, temporary:
         assert list(temporary.glob("_MEI*"))
         outer.kill()
         assert_they_end([inner])
-    assert not (tmp_path / "state" / "runtime.json").exists()
+    require_next_launch_works(tmp_path, built("one file"), ready)

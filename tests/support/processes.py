@@ -34,6 +34,13 @@ def wait_for(what: str, look: Callable[[], _T | None], timeout_s: float = PATIEN
     raise AssertionError(f"waited {timeout_s:g} s in vain for {what}")
 
 
+def is_answered(state: Path) -> bool:
+    """Whether a client that looks for a sidecar of this state folder finds one that answers."""
+    with contextlib.suppress(LanspreadError), SyncClient.connect(state) as client:
+        return bool(client.get_status().instance_id)
+    return False
+
+
 def peer_program(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `lanspread-peer` to its end, which must come by itself."""
     return subprocess.run(
