@@ -20,7 +20,7 @@ from clients.conformance.under_test import (
 )
 from lanspread_client import RuntimeFile, read_runtime_file
 from support.game_trees import differences, make_game
-from support.processes import is_answered, wait_for
+from support.processes import is_answered, remove_socket, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +36,15 @@ def sidecar(request: pytest.FixtureRequest) -> Built:
 
 
 @pytest.fixture(params=CLIENTS)
-def run(request: pytest.FixtureRequest, sidecar: Built, seeder: Seeder, tmp_path: Path) -> Run:
+def run(
+    request: pytest.FixtureRequest, sidecar: Built, seeder: Seeder, tmp_path: Path
+) -> Iterator[Run]:
     program = require_built(request.param, client_program(request.param))
     games, state = tmp_path / "games", tmp_path / "state"
     games.mkdir()
     state.mkdir()
-    return Run(program, sidecar, games, state, seeder)
+    yield Run(program, sidecar, games, state, seeder)
+    remove_socket(state)
 
 
 @pytest.mark.parametrize(

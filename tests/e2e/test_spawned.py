@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,10 +13,17 @@ import pytest
 
 from lanspread_client import LanspreadError, SidecarProcess, spawn, spawn_async
 from support.managed import QUIET
-from support.processes import BIN, wait_for
+from support.processes import BIN, remove_socket, wait_for
 from support.processes import SidecarProcess as OtherSidecar
 
 COMMAND = (BIN / "lanspread-peer",)
+
+
+@pytest.fixture(autouse=True)
+def without_leftovers(tmp_path: Path) -> Iterator[None]:
+    """Nothing is left of a sidecar that was killed."""
+    yield
+    remove_socket(tmp_path / "state")
 
 
 def folders(tmp_path: Path) -> tuple[Path, Path]:

@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lanspread_client import SyncClient
-from lanspread_peer.control.listen import remove_private_socket
-from support.processes import BIN, PATIENCE_S
+from support.processes import BIN, PATIENCE_S, remove_socket
 
 # Nothing leaves this machine, and no other test is in the way.
 QUIET = {"bind": "127.0.0.1", "port": 0, "mdns": False}
@@ -67,8 +66,7 @@ class ManagedProcess:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        if self.ready:
-            remove_private_socket(self.ready["address"])
+        remove_socket(self.state)
         if error is not None:
             sys.stderr.write(f"--- log\n{self.log}\n")
 

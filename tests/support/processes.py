@@ -41,6 +41,12 @@ def is_answered(state: Path) -> bool:
     return False
 
 
+def remove_socket(state: Path) -> None:
+    """Remove the control socket that a killed sidecar of this state folder left."""
+    with contextlib.suppress(LanspreadError):
+        remove_private_socket(read_runtime_file(state).address)
+
+
 def peer_program(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `lanspread-peer` to its end, which must come by itself."""
     return subprocess.run(
@@ -89,7 +95,8 @@ class SidecarProcess:
             sys.stderr.write(f"--- log of {self.name}\n{self.log}\n")
         elif self.process.poll() is None:
             assert self.end() == 0, self.log
-        self._remove_socket()
+        # One that was killed cannot, and here nothing starts after it that would.
+        remove_socket(self.state)
 
     def command(self) -> list[str]:
         """The command line of the process."""
@@ -213,11 +220,6 @@ class SidecarProcess:
             return download if download.done_bytes >= share * download.total_bytes else None
 
         return wait_for(f"{share:.0%} of the download", look)
-
-    def _remove_socket(self) -> None:
-        # One that was killed cannot, and here nothing starts after it that would.
-        with contextlib.suppress(LanspreadError):
-            remove_private_socket(read_runtime_file(self.state).address)
 
     def _status_or_end(self) -> Status | None:
         assert self.process.poll() is None, f"{self.name} ended: {self.log}"
