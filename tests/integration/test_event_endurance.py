@@ -218,3 +218,14 @@ async def test_the_blocking_client_resumes_by_itself_over_a_line_that_is_cut(
     last = await asyncio.wait_for(asyncio.to_thread(follow), 60)
     assert state.numbers == list(range(1, last + 1))
     assert_is_known(state, sidecar)
+
+
+async def test_who_told_the_sidecar_to_end_is_not_told_that_it_is_gone(proxy: CutProxy) -> None:
+    async with Client(proxy.address, TOKEN) as client:
+        events = client.events()
+        while not (await asyncio.wait_for(anext(events), 30)).HasField("snapshot_complete"):
+            pass
+        await client.shutdown()
+        # As when the process is gone before the end of the stream is read.
+        await proxy.close()
+        assert [each async for each in events] == []

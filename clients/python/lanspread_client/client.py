@@ -28,7 +28,7 @@ from lanspread_client.connection import (
     target_of,
     verify_request,
 )
-from lanspread_client.errors import error_of, typed_errors
+from lanspread_client.errors import NO_ANSWER, error_of, typed_errors
 
 if TYPE_CHECKING:
     # Its stub file alone knows it.
@@ -56,6 +56,7 @@ class Client:
         """
         self._target = Target(address, token, is_running, tls_certificate)
         self._auth = self._target.metadata
+        self._is_told_to_end = False
         self._channel = self._target.open_aio_channel()
         self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
 
@@ -327,6 +328,7 @@ class Client:
         """Tell the sidecar to end; it does so after it answered."""
         with typed_errors():
             await self._stub.Shutdown(pb.ShutdownRequest(), metadata=self._auth, timeout=DEADLINE_S)
+        self._is_told_to_end = True
 
     async def events(
         self, resume: str = ""
@@ -347,7 +349,11 @@ class Client:
                     for each in place.receive(message):
                         yield each
             except grpc.aio.AioRpcError as error:
-                await asyncio.sleep(place.pause_after(error_of(error)))
+                failure = error_of(error)
+                # Its last words may be lost on the way when it ends at our wish.
+                if self._is_told_to_end and failure.reason == NO_ANSWER:
+                    return
+                await asyncio.sleep(place.pause_after(failure))
             else:
                 return
             finally:

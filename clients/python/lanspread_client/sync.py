@@ -28,7 +28,7 @@ from lanspread_client.connection import (
     target_of,
     verify_request,
 )
-from lanspread_client.errors import error_of, typed_errors
+from lanspread_client.errors import NO_ANSWER, error_of, typed_errors
 
 
 class SyncClient:
@@ -52,6 +52,7 @@ class SyncClient:
         """
         self._target = Target(address, token, is_running, tls_certificate)
         self._auth = self._target.metadata
+        self._is_told_to_end = False
         self._channel = self._target.open_channel()
         self._stub = PeerServiceStub(self._channel)
 
@@ -304,6 +305,7 @@ class SyncClient:
         """Tell the sidecar to end; it does so after it answered."""
         with typed_errors():
             self._stub.Shutdown(pb.ShutdownRequest(), metadata=self._auth, timeout=DEADLINE_S)
+        self._is_told_to_end = True
 
     def events(self, resume: str = "") -> Generator[events_pb2.WatchEventsResponse, None, None]:
         """What happens, from the message on whose `resume_token` is given, else from a snapshot.
@@ -321,7 +323,11 @@ class SyncClient:
                 for message in stream:
                     yield from place.receive(message)
             except grpc.RpcError as error:
-                time.sleep(place.pause_after(error_of(error)))
+                failure = error_of(error)
+                # Its last words may be lost on the way when it ends at our wish.
+                if self._is_told_to_end and failure.reason == NO_ANSWER:
+                    return
+                time.sleep(place.pause_after(failure))
             else:
                 return
             finally:
