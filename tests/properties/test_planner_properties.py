@@ -247,14 +247,16 @@ class PlannerMachine(RuleBasedStateMachine):
 
     def assign(self) -> None:
         batch = self.planner.assign(now=self.now)
+        left = self.left | {each.id: set(each.chunks) for each in batch}
+        cut = [left[each.replaces] for each in batch if each.replaces is not None]
         for asked in batch:
             if asked.replaces is not None:
                 del self.out[asked.replaces]
                 del self.left[asked.replaces]
             self.check_new(asked)
-            # What a takeover leaves of the request it cuts is missing again, after the copies.
-            if asked.copy and all(each.replaces is None for each in batch):
-                self.check_endgame()
+            if asked.copy and asked.replaces is None:
+                # What a takeover leaves of the request it cuts is missing again, after the copies.
+                self.check_endgame(freed=set().union(*cut))
             self.out[asked.id] = self.seen[asked.id] = asked
             self.left[asked.id] = set(asked.chunks)
         assert len(self.out) <= MAX_REQUESTS_PER_DOWNLOAD
@@ -294,8 +296,8 @@ class PlannerMachine(RuleBasedStateMachine):
         for chunk in chunks:
             assert sum(chunk in left for left in self.left.values()) < 2
 
-    def check_endgame(self) -> None:
-        missing = self.planner._map.missing
+    def check_endgame(self, *, freed: set[int]) -> None:
+        missing = self.planner._map.missing & ~sum(1 << chunk for chunk in freed)
         admitted = self.planner._sources.admitted()
         assert not any(source.askable(missing) for source in admitted), "no endgame yet"
 
