@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,13 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
 from lanspread_peer.runtime.clock import unix_s
 from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.runtime.tasks import first_of
 from lanspread_peer.storage import runtime_file
 
 _log = structlog.get_logger(__name__)
 
 _CALLS_GRACE_S = 2.0
-# Of ORPHAN_GRACE_S, which transfers and the runtime file need too; whose calls are they, then?
+# A part of ORPHAN_GRACE_S, as transfers and the runtime file need the rest; nobody is calling.
 _ORPHANS_CALLS_GRACE_S = 0.25
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -72,7 +73,7 @@ async def serve(settings: Settings, front_end: FrontEnd | None = None) -> ExitCo
 async def _started(start: Coroutine[Any, Any, Sidecar], ending: asyncio.Event) -> Sidecar | None:
     """The sidecar, or None when the process is told to end while a large folder is looked at."""
     starting = asyncio.ensure_future(start)
-    await _first_of(starting, ending.wait())
+    await first_of(starting, ending.wait())
     if not starting.done():
         _log.info("ending before the start was over")
         starting.cancel()
@@ -80,15 +81,6 @@ async def _started(start: Coroutine[Any, Any, Sidecar], ending: asyncio.Event) -
         return await starting
     except asyncio.CancelledError:
         return None
-
-
-async def _first_of(*waits: Awaitable[object]) -> None:
-    """Waits until one of them is over, and ends those that this made."""
-    tasks = {asyncio.ensure_future(wait): wait for wait in waits}
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task, wait in tasks.items():
-        if task is not wait:
-            task.cancel()
 
 
 async def _run(
@@ -113,7 +105,7 @@ async def _run(
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
             if front_end:
                 front_end.tell_ready(_ready(sidecar, server, token))
-            await _first_of(sidecar.wait_shutdown(), ending.asked.wait())
+            await first_of(sidecar.wait_shutdown(), ending.asked.wait())
             _log.info("ending")
             await _stop(server, ending.orphaned)
     except (errors.HandshakeRefused, errors.StorageError) as error:
@@ -126,7 +118,7 @@ async def _run(
 async def _stop(server: ControlServer, orphaned: asyncio.Event) -> None:
     """Give calls their time; it is cut short once nobody is left who waits for us."""
     stopping = asyncio.ensure_future(server.stop(_CALLS_GRACE_S))
-    await _first_of(stopping, orphaned.wait())
+    await first_of(stopping, orphaned.wait())
     if not stopping.done():
         await server.stop(_ORPHANS_CALLS_GRACE_S)
     await stopping

@@ -47,7 +47,7 @@ class Library:
         self._on_change = on_change
         self._tasks = TaskSet()
         self._dirty = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._is_settled = False
         self._game_dir: GameDir | None = None
         self._found: dict[GameKey, FoundGame] = {}
         self._local: dict[GameKey, LocalGame] = {}
@@ -95,7 +95,7 @@ class Library:
 
     def request_rescan(self) -> None:
         """Look at the game folder again soon."""
-        self._settled.clear()
+        self._is_settled = False
         self._dirty.set()
 
     def look_again(self, key: GameKey) -> None:
@@ -116,13 +116,9 @@ class Library:
         self._publish([key])
         self.request_rescan()
 
-    async def wait_settled(self) -> None:
-        """Waits until everything found so far is hashed and offered."""
-        await self._settled.wait()
-
     @property
     def is_indexing(self) -> bool:
-        return not self._settled.is_set()
+        return not self._is_settled
 
     @property
     def game_dir(self) -> GameDir:
@@ -168,7 +164,7 @@ class Library:
                 self._emit(Warned("LIBRARY_TROUBLE", f"the game folder: {type(error).__name__}"))
                 self._retry_soon()
                 continue
-            self._settled.set()
+            self._is_settled = True
             self._tell_scan(self._hashing.done_bytes)
 
     async def _look_and_hash(self) -> None:

@@ -271,7 +271,7 @@ class PeerLinks:
             link.greeting.add(dialled)
             greeting = self._tasks.spawn("greeting", self._greet(link, dialled))
             # Its end is not waited for when the peer calls; both ends judge which one stays.
-            await first_of(greeting, link.greeted)
+            await first_of(greeting, link.greeted.wait())
 
     async def _dial_unless_greeted(self, link: Link) -> Connection | None:
         if link.greeted.is_set():
@@ -282,7 +282,7 @@ class PeerLinks:
             self._dialler.first_answer(addresses, link.peer_id, link.wish, hinted)
         )
         try:
-            await first_of(dial, link.greeted)
+            await first_of(dial, link.greeted.wait())
             return dial.result() if dial.done() else None
         except errors.NotAMember as error:
             self._refusals.refused(error)

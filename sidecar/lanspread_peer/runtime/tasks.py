@@ -47,13 +47,15 @@ async def run_to_end(work: Awaitable[_Result]) -> _Result:
     return task.result()
 
 
-async def first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
-    """Waits until the work is over or the event is set; the work goes on."""
-    waiting = asyncio.ensure_future(event.wait())
+async def first_of(*waits: Awaitable[object]) -> None:
+    """Waits until one of them is over; a future among them goes on, all else ends."""
+    tasks = {asyncio.ensure_future(wait): wait for wait in waits}
     try:
-        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiting.cancel()
+        for task, wait in tasks.items():
+            if task is not wait:
+                task.cancel()
 
 
 def raise_if_cancelled() -> None:
