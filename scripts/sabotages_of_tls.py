@@ -126,4 +126,39 @@ SABOTAGES_OF_TLS = (
             "::test_who_is_blocked_is_served_no_longer_on_a_line_that_is_open",
         ),
     ),
+    Sabotage(
+        "both directions of a bulk connection have one key",
+        f"{PACKAGE}/transport/record_session.py",
+        'info = b"lanspread-records-1 " + sender',
+        'info = b"lanspread-records-1 "',
+        (f"{UNIT}/transport/test_record_session.py",),
+    ),
+    Sabotage(
+        "a record may be sent again",
+        f"{PACKAGE}/transport/record_session.py",
+        "return number.to_bytes(_NONCE_BYTES",
+        "return (0 * number).to_bytes(_NONCE_BYTES",
+        (f"{UNIT}/transport/test_record_session.py",),
+    ),
+    Sabotage(
+        "both ends stay with TLS after the greeting",
+        f"{PACKAGE}/transport/tls_dialling.py",
+        "record_secret=token_hex(messages.RECORD_SECRET_BYTES)",
+        'record_secret=""',
+        (
+            "tests/integration/test_bulk_records.py"
+            "::test_bytes_go_by_records_once_both_have_proved_themselves",
+        ),
+    ),
+    Sabotage(
+        "a caller may go on before its Hello is answered",
+        f"{PACKAGE}/transport/tls_caller.py",
+        "    def _go_on_by_records(self, secret: str) -> None:\n"
+        "        if not self._frames.is_empty:",
+        "    def _go_on_by_records(self, secret: str) -> None:\n        if False:",
+        (
+            "tests/integration/test_bulk_records.py"
+            "::test_a_caller_that_does_not_wait_for_the_answer_to_its_hello_is_cut_off",
+        ),
+    ),
 )

@@ -9,8 +9,10 @@ cut off.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from secrets import token_hex
 
 import structlog
+from msgspec.structs import replace
 
 from lanspread_peer.core.offences import Offences
 from lanspread_peer.model import errors
@@ -23,6 +25,7 @@ from lanspread_peer.model.limits import (
     UPLOAD_SLICE_TIMEOUT_S,
 )
 from lanspread_peer.model.peer import Address
+from lanspread_peer.transport.record_session import RecordSession
 from lanspread_peer.transport.tls_admission import Place, TlsAdmission
 from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.worker_threads import WorkerThreads
@@ -60,6 +63,8 @@ class TlsCaller:
         self._frames = FrameBuffer(MAX_REQUEST_BYTES)
         self._is_answering = False
         self._is_handed_over = False
+        # What the dialler gave to the keys of records, if it did.
+        self._record_secret = ""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -110,13 +115,22 @@ class TlsCaller:
             self._task.cancel()
 
     async def send(self, message: Message) -> None:
-        """Answer the request by a message; raises ConnectionLost or Stalled."""
+        """Answer the request by a message; raises ConnectionLost, Stalled or MalformedMessage.
+
+        After the answer to a Hello both ends go on by records, if the caller can.
+        """
         self._is_answering = True
+        secret = ""
+        if isinstance(message, messages.HelloAck) and self._record_secret:
+            secret = token_hex(messages.RECORD_SECRET_BYTES)
+            message = replace(message, record_secret=secret)
         try:
             async with asyncio.timeout(UPLOAD_SLICE_TIMEOUT_S):
                 await self._line.send(encode_frame(message))
         except TimeoutError as error:
             raise errors.Stalled("the answer was not taken in time") from error
+        if secret:
+            self._go_on_by_records(secret)
 
     async def send_data(self, length: int, slices: Iterable[bytes | memoryview]) -> None:
         """Answer the request by `length` bytes, which `slices` gives and a worker thread sends.
@@ -164,6 +178,13 @@ class TlsCaller:
         except errors.SourceUnavailable as error:
             self.close(error.message)
 
+    def _go_on_by_records(self, secret: str) -> None:
+        if not self._frames.is_empty:
+            raise errors.MalformedMessage("bytes that nobody asked for")
+        self._line.go_on_with(
+            RecordSession(dialler=self._record_secret, listener=secret, is_dialler=False)
+        )
+
     async def _shake_hands(self) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
@@ -180,6 +201,8 @@ class TlsCaller:
                 request, messages.Challenge | messages.Hello
             ):
                 raise errors.Refused("expected Challenge and Hello first")
+            if isinstance(request, messages.Hello):
+                self._record_secret = request.record_secret
             await on_request(self, request)
             assert self._is_answering
         except errors.LanspreadError as error:

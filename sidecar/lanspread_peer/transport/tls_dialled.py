@@ -17,7 +17,7 @@ from lanspread_peer.model.limits import (
     MAX_SHORT_ANSWER_BYTES,
     STALL_TIMEOUT_S,
 )
-from lanspread_peer.transport.tls_line import THREAD_READ_BYTES, TlsLine
+from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.transport.worker_threads import WorkerThreads
 from lanspread_peer.wire import messages
@@ -180,13 +180,11 @@ class TlsDialled:
     # In the worker thread that has the line.
 
     def _work(self, line: TlsLine) -> None:
-        scratch = memoryview(bytearray(THREAD_READ_BYTES))
-
         def read_into(view: memoryview) -> int:
             if self._unsent and len(self._sent) < MAX_SENT:
                 self._send(line)
             try:
-                return line.read_into(view, scratch)
+                return line.read_into(view)
             except errors.LanspreadError:
                 self._is_broken = True
                 raise

@@ -5,9 +5,18 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TypeVar
 
-from lanspread_peer.model.errors import ConnectionLost, IdentityMismatch, LanspreadError
+from cryptography.x509 import Certificate
+from msgspec.structs import replace
+
+from lanspread_peer.model.errors import (
+    ConnectionLost,
+    IdentityMismatch,
+    LanspreadError,
+    MalformedMessage,
+)
 from lanspread_peer.model.ids import PeerId
 from lanspread_peer.model.limits import (
     HANDSHAKE_TIMEOUT_S,
@@ -17,6 +26,7 @@ from lanspread_peer.model.limits import (
 from lanspread_peer.model.peer import Address
 from lanspread_peer.transport.certificate import peer_id_of_certificate
 from lanspread_peer.transport.credentials import Credentials
+from lanspread_peer.transport.record_session import RecordSession
 from lanspread_peer.transport.tls_line import TlsLine
 from lanspread_peer.transport.tls_session import TlsSession
 from lanspread_peer.transport.udp_socket import socket_address_of
@@ -49,11 +59,10 @@ class Dialling:
         """
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                line = await self._connect(address)
+                line, certificate = await self._connect(address)
         except TimeoutError as error:
             raise ConnectionLost(f"{address} does not answer", address=str(address)) from error
         try:
-            certificate = line.certificate()
             _check(peer_id_of_certificate(certificate), expected, address)
             self.credentials.admit(certificate)
             await self._greet(line, expected)
@@ -62,15 +71,17 @@ class Dialling:
             raise
         return line
 
-    async def _connect(self, address: Address) -> TlsLine:
+    async def _connect(self, address: Address) -> tuple[TlsLine, Certificate]:
         connected = await self._connect_tcp(address)
-        line = TlsLine(connected, TlsSession(self.context, is_server=False))
+        tls = TlsSession(self.context, is_server=False)
+        line = TlsLine(connected, tls)
         try:
             await line.shake_hands()
+            certificate = tls.certificate()
         except BaseException:
             line.close()
             raise
-        return line
+        return line, certificate
 
     async def _connect_tcp(self, address: Address) -> socket.socket:
         family, target = socket_address_of(address)
@@ -95,12 +106,23 @@ class Dialling:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 nonce = await _ask(line, frames, messages.Challenge(), messages.Nonce)
-                hello = self.own_hello(expected, bytes.fromhex(nonce.nonce))
+                hello = replace(
+                    self.own_hello(expected, bytes.fromhex(nonce.nonce)),
+                    record_secret=token_hex(messages.RECORD_SECRET_BYTES),
+                )
                 ack = await _ask(line, frames, hello, messages.HelloAck)
         except TimeoutError as error:
             raise ConnectionLost("the peer does not answer the Hello") from error
         if ack.peer_id != expected:
             raise IdentityMismatch(f"the peer calls itself {ack.peer_id}")
+        if not frames.is_empty:
+            raise MalformedMessage("bytes that nobody asked for")
+        if ack.record_secret:
+            line.go_on_with(
+                RecordSession(
+                    dialler=hello.record_secret, listener=ack.record_secret, is_dialler=True
+                )
+            )
 
 
 async def _ask(

@@ -1,5 +1,6 @@
-"""A connected TCP socket with its TLS session: what both ends of the TLS transport talk over.
+"""A connected TCP socket with its session: what both ends of the TLS transport talk over.
 
+The session is TLS at first, and whatever both ends have agreed on to go on with after it.
 The event loop has a line while it waits for requests, and a worker thread while bytes of games go
 over it; never both, as a session has one user at a time. `in_thread` marks that time. Only `cut`
 may be called from anywhere: it shuts down the plain socket below the session, which wakes whoever
@@ -10,32 +11,56 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
+from typing import Protocol
 
-from cryptography.x509 import Certificate
-
-from lanspread_peer.model.errors import ConnectionLost, Stalled
+from lanspread_peer.model.errors import ConnectionLost, MalformedMessage, Stalled
 from lanspread_peer.model.limits import KIB
 from lanspread_peer.transport.background_marking import mark_as_background
 from lanspread_peer.transport.tls_session import TlsSession
 
 # Of the loop, which must not be held long; a request or an answer to it fits many times.
 _LOOP_READ_BYTES = 16 * KIB
-# Of a thread: many records for each call of the system; twice as many bring little more.
-THREAD_READ_BYTES = 256 * KIB
+
+
+class Session(Protocol):
+    """How plain bytes become what goes over the socket, and back."""
+
+    def room(self) -> memoryview:
+        """Where the next bytes from the other end are to be put."""
+        ...
+
+    def came(self, count: int) -> None:
+        """So many bytes lie where `room` begins; raises MalformedMessage."""
+        ...
+
+    def read_into(self, view: memoryview) -> int:
+        """Plain bytes; 0 when more must come first. Raises ConnectionLost or MalformedMessage."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Encrypt all of it."""
+        ...
+
+    def take_outgoing(self) -> bytes | bytearray:
+        """What is to be sent to the other end now."""
+        ...
 
 
 class TlsLine:
     """Owns the socket, which it makes non-blocking; the caller closes it."""
 
-    def __init__(self, connected: socket.socket, session: TlsSession) -> None:
+    def __init__(self, connected: socket.socket, tls: TlsSession) -> None:
         connected.setblocking(False)
         mark_as_background(connected)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
-        self._session = session
+        # None once it has done its part.
+        self._tls: TlsSession | None = tls
+        self._session: Session = tls
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._loop_buffer = bytearray(_LOOP_READ_BYTES)
+        self._loop_view = memoryview(bytearray(_LOOP_READ_BYTES))
         # Keeps a cut from hitting another socket that got the number of a closed one.
         self._lock = Lock()
         self._is_cut = False
@@ -46,30 +71,32 @@ class TlsLine:
         """Whether it was cut or closed from this end."""
         return self._is_cut
 
-    def certificate(self) -> Certificate:
-        """See TlsSession.certificate."""
-        return self._session.certificate()
-
     # In the event loop.
 
     async def shake_hands(self) -> None:
         """Raises ConnectionLost or MalformedMessage; the caller bounds the time."""
+        assert self._tls is not None
         while True:
-            is_done = self._session.shake_hands()
+            is_done = self._tls.shake_hands()
             await self._flush()
             if is_done:
                 return
             await self._feed()
+
+    def go_on_with(self, session: Session) -> None:
+        """From here on, this is what both ends talk by; raises MalformedMessage if more came."""
+        if self._tls is not None and not self._tls.is_empty:
+            raise MalformedMessage("bytes that nobody asked for")
+        self._tls, self._session = None, session
 
     async def receive(self) -> bytes:
         """The next plain bytes; raises ConnectionLost at the end, or MalformedMessage.
 
         Cancelling it loses nothing.
         """
-        view = memoryview(self._loop_buffer)
-        while not (count := self._session.read_into(view)):
+        while not (count := self._session.read_into(self._loop_view)):
             await self._feed()
-        return bytes(view[:count])
+        return bytes(self._loop_view[:count])
 
     async def send(self, data: bytes) -> None:
         """Send all of it; raises ConnectionLost. The line is of no use once this was cancelled."""
@@ -87,17 +114,18 @@ class TlsLine:
                 raise _lost(error) from error
 
     async def _feed(self) -> None:
+        room = self._session.room()[:_LOOP_READ_BYTES]
         while True:
             try:
-                data = self._socket.recv(_LOOP_READ_BYTES)
+                count = self._socket.recv_into(room)
                 break
             except (BlockingIOError, InterruptedError):
                 await self._wait("read")
             except OSError as error:
                 raise _lost(error) from error
-        if not data:
+        if not count:
             raise ConnectionLost("the other end closed the connection")
-        self._session.feed(data)
+        self._session.came(count)
 
     async def _wait(self, direction: str) -> None:
         # Not asyncio's sock_recv: data that it took is lost if it is cancelled at that moment.
@@ -129,16 +157,14 @@ class TlsLine:
         finally:
             self._socket.settimeout(0.0)
 
-    def read_into(self, view: memoryview, scratch: memoryview) -> int:
-        """Plain bytes, at least one; `scratch` holds encrypted ones.
-
-        Raises ConnectionLost, Stalled or MalformedMessage.
-        """
+    def read_into(self, view: memoryview) -> int:
+        """Plain bytes, at least one; raises ConnectionLost, Stalled or MalformedMessage."""
         while not (count := self._session.read_into(view)):
-            received = self._blocking(lambda: self._socket.recv_into(scratch))
+            room = self._session.room()
+            received = self._blocking(partial(self._socket.recv_into, room))
             if not received:
                 raise ConnectionLost("the other end closed the connection")
-            self._session.feed(scratch[:received])
+            self._session.came(received)
         return count
 
     def write(self, *parts: bytes | memoryview) -> None:

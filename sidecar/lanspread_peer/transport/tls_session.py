@@ -1,8 +1,7 @@
 """One end of a TLS session, without a socket: encrypted bytes in and out, plain bytes out and in.
 
-Whoever carries the bytes chooses the size of a read, so that one call of the system takes many
-records; a TLS socket of the ssl module reads each record of 16 KiB in two. A session is used by
-one thread at a time. It raises only errors of the tree.
+One call of the system takes several records; a TLS socket of the ssl module reads each record of
+16 KiB in two. A session is used by one thread at a time. It raises only errors of the tree.
 """
 
 import ssl
@@ -16,6 +15,10 @@ from lanspread_peer.model.errors import (
     LanspreadError,
     MalformedMessage,
 )
+from lanspread_peer.model.limits import KIB
+
+# Some records for each call of the system, and little enough for each stranger that connects.
+_READ_BYTES = 64 * KIB
 
 
 class TlsSession:
@@ -24,6 +27,7 @@ class TlsSession:
     def __init__(self, context: ssl.SSLContext, *, is_server: bool) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._room = memoryview(bytearray(_READ_BYTES))
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=is_server)
 
     def shake_hands(self) -> bool:
@@ -36,9 +40,18 @@ class TlsSession:
             raise _error_of(error) from error
         return True
 
-    def feed(self, data: memoryview | bytes) -> None:
-        """Take what came from the other end."""
-        self._incoming.write(data)
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that came was read."""
+        return not self._incoming.pending and not self._tls.pending()
+
+    def room(self) -> memoryview:
+        """See Session."""
+        return self._room
+
+    def came(self, count: int) -> None:
+        """See Session."""
+        self._incoming.write(self._room[:count])
 
     def take_outgoing(self) -> bytes:
         """What is to be sent to the other end now."""

@@ -37,6 +37,8 @@ from lanspread_peer.model.limits import (
 PROTOCOL_VERSION = 1
 # How the answer to GetAnyChunk begins.
 CHUNK_NUMBER_BYTES = 8
+# What each end of a bulk connection gives to the keys of its records.
+RECORD_SECRET_BYTES = 32
 
 
 class Feature(StrEnum):
@@ -58,6 +60,7 @@ ContentIdText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 PeerIdText = Annotated[str, Meta(pattern=r"\A[a-z2-7]{52}\Z")]
 InstanceText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 DigestText = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
+RecordSecretText = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
 NonceText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 # Base64 makes four characters of three bytes, and fills the last four up.
 CertificateText = Annotated[str, Meta(max_length=(MAX_CERTIFICATE_BYTES + 2) // 3 * 4)]
@@ -103,7 +106,8 @@ class Hello(Message, frozen=True):
     of `hello_statement` by its key, in base64. `listen_port` is 0 when nobody can dial it.
     `library_digest` is empty while the library is still unknown. `bulk_port` is 0 without TLS
     transport. `dials_back` is for that transport: the caller comes because it was asked to, and
-    once it is greeted roles are turned: it answers, and asks nothing.
+    once it is greeted roles are turned: it answers, and asks nothing. `record_secret` is for TLS,
+    too: 32 random bytes in hex, of whoever can go on by large records; it does when both can.
     """
 
     peer_id: PeerIdText
@@ -118,6 +122,7 @@ class Hello(Message, frozen=True):
     bulk_port: PortOrNone = 0
     features: Features = []
     dials_back: bool = False
+    record_secret: RecordSecretText = ""
 
 
 class HelloAck(Message, frozen=True):
@@ -132,6 +137,7 @@ class HelloAck(Message, frozen=True):
     library_digest: DigestText = ""
     bulk_port: PortOrNone = 0
     features: Features = []
+    record_secret: RecordSecretText = ""
 
 
 def is_common_version(word: Hello | HelloAck) -> bool:

@@ -11,7 +11,7 @@ from lanspread_peer.transport.certificate import make_certificate
 from lanspread_peer.transport.tls_context import client_context, server_context
 from lanspread_peer.transport.tls_session import TlsSession
 from support.quic_pair import make_key
-from support.tls_ends import shaken
+from support.tls_ends import feed, shaken
 
 KEY = make_key()
 CERTIFICATE = make_certificate(KEY)
@@ -62,7 +62,7 @@ def test_an_end_that_shows_no_certificate_has_no_peer_id() -> None:
 
 def test_what_is_not_tls_is_malformed() -> None:
     session = TlsSession(server_context(KEY, CERTIFICATE), is_server=True)
-    session.feed(b"GET / HTTP/1.1\r\n\r\n")
+    feed(session, b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises(MalformedMessage):
         session.shake_hands()
 
@@ -71,6 +71,6 @@ def test_a_goodbye_is_the_end_of_the_connection() -> None:
     client, server = shaken(server_context(KEY, CERTIFICATE), client_context())
     with pytest.raises(ssl.SSLWantReadError):
         server._tls.unwrap()
-    client.feed(server.take_outgoing())
+    feed(client, server.take_outgoing())
     with pytest.raises(ConnectionLost):
         client.read_into(memoryview(bytearray(10)))
