@@ -10,6 +10,7 @@ from lanspread_peer.core.run_slices import slices_of
 from lanspread_peer.model import errors
 from lanspread_peer.model.manifest import Chunk
 from lanspread_peer.runtime.callers import Callers
+from lanspread_peer.runtime.clock import monotonic_s
 from lanspread_peer.runtime.counters import RunningCounters
 from lanspread_peer.runtime.data_requests import DataRequests
 from lanspread_peer.runtime.dial_back import DialBacks
@@ -20,6 +21,9 @@ from lanspread_peer.runtime.uploads import Slot, UploadSlots
 from lanspread_peer.transport.tls_caller import TlsCaller
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.messages import Message
+
+# Of what is sent, the loop hears so often; far less than a reader may take for one slice.
+_TELL_S = 0.05
 
 
 class BulkServer:
@@ -81,12 +85,7 @@ class BulkServer:
     async def _send(
         self, caller: TlsCaller, slot: Slot, offer: Offer, run: list[Chunk], head: bytes = b""
     ) -> None:
-        loop = asyncio.get_running_loop()
-
-        def slice_begins(size: int) -> None:
-            slot.keep(size)
-            self._counters.sent_bytes += size
-            self._counters.sent_tls_bytes += size
+        telling = _Telling(slot, self._counters)
 
         def is_gone() -> bool:
             return caller.is_closed
@@ -95,11 +94,11 @@ class BulkServer:
             start = 0
             while start < len(data):
                 if self._limit.is_on:
-                    loop.call_soon_threadsafe(slot.rest)
+                    telling.rests()
                 count = self._limit.wait_in_thread(len(data) - start, is_gone)
                 if not count:
                     raise errors.ConnectionLost("the caller is gone")
-                loop.call_soon_threadsafe(slice_begins, count)
+                telling.slice_begins(count)
                 yield data[start : start + count]
                 start += count
 
@@ -112,4 +111,41 @@ class BulkServer:
                     start = b""
 
         length = len(head) + sum(chunk.length for chunk in run)
-        await caller.send_data(length, read())
+        try:
+            await caller.send_data(length, read())
+        finally:
+            telling.tell_rest()
+
+
+class _Telling:
+    """What the loop hears of an answer while a thread sends it: each time wakes it."""
+
+    def __init__(self, slot: Slot, counters: RunningCounters) -> None:
+        self._slot = slot
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._untold = 0
+        self._due_at = 0.0
+
+    def slice_begins(self, size: int) -> None:
+        """In the thread: so many bytes are about to be sent."""
+        self._untold += size
+        now = monotonic_s()
+        if now >= self._due_at:
+            self._due_at = now + _TELL_S
+            untold, self._untold = self._untold, 0
+            self._loop.call_soon_threadsafe(self._tell, untold)
+
+    def rests(self) -> None:
+        """In the thread: it waits for our own limit now, and the next slice is told at once."""
+        self._due_at = 0.0
+        self._loop.call_soon_threadsafe(self._slot.rest)
+
+    def tell_rest(self) -> None:
+        """In the loop, when the thread is done."""
+        self._tell(self._untold)
+
+    def _tell(self, size: int) -> None:
+        self._slot.keep(size)
+        self._counters.sent_bytes += size
+        self._counters.sent_tls_bytes += size
