@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from lanspread_peer.core.assignment import Assignment
 from lanspread_peer.model import errors
-from lanspread_peer.model.limits import MIB
 from lanspread_peer.model.manifest import Chunk, FileEntry
 from lanspread_peer.runtime.bulk_routes import BulkRoutes, Way
 from lanspread_peer.runtime.carrier import Reports, Target
@@ -22,8 +21,7 @@ from lanspread_peer.transport.base import Connection
 from lanspread_peer.transport.tls_reader import DataReader
 from lanspread_peer.wire import messages
 
-# The loop hears of what is written once for so much, or after so long.
-_TELL_BYTES = MIB
+# The loop hears of what is written so often, and at the end of a request.
 _TELL_S = 0.05
 # What says something of the peer or its disk, and nothing of the way to it.
 _ANSWERS = (errors.Busy, errors.NotFoundByPeer, errors.Stale, errors.NotIndexed)
@@ -128,7 +126,6 @@ class _Taking:
         self._reports = reports
         self._loop = loop
         self._written: list[Chunk] = []
-        self._written_bytes = 0
         self._told_at = monotonic_s()
 
     def take(self, reader: DataReader) -> None:
@@ -157,12 +154,11 @@ class _Taking:
     def _note(self, chunk: Chunk) -> None:
         # They are told together: each time wakes the loop.
         self._written.append(chunk)
-        self._written_bytes += chunk.length
-        if self._written_bytes >= _TELL_BYTES or monotonic_s() - self._told_at >= _TELL_S:
+        if monotonic_s() - self._told_at >= _TELL_S:
             self._tell()
 
     def _tell(self) -> None:
-        written, self._written, self._written_bytes = self._written, [], 0
+        written, self._written = self._written, []
         self._told_at = monotonic_s()
         if written:
             self._loop.call_soon_threadsafe(self._report, written)

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from time import monotonic
 
 from lanspread_peer.model.errors import IntegrityError
-from lanspread_peer.model.limits import MIB
 
-# The loop hears of progress once for so many bytes or seconds: each time costs it a wake-up.
-_REPORT_BYTES = MIB
-_REPORT_INTERVAL_S = 0.1
+# The loop hears of progress so often, and at the end: each time costs it a wake-up.
+_REPORT_INTERVAL_S = 0.05
 
 
 class DataReader:
@@ -65,6 +63,4 @@ class DataReader:
         return count
 
     def _is_report_due(self) -> bool:
-        if not self.left or self._unreported >= _REPORT_BYTES:
-            return True
-        return monotonic() - self._reported_at >= _REPORT_INTERVAL_S
+        return not self.left or monotonic() - self._reported_at >= _REPORT_INTERVAL_S
