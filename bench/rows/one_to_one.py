@@ -43,7 +43,7 @@ def _two_sidecars(file: Path, folder: Path) -> Iterator[Fetch]:
 
 
 LANSPREAD = Contender(
-    "lanspread", "TLS 1.3 or QUIC", "BLAKE3 of every chunk, compared", _two_sidecars
+    "lanspread", "AES-256-GCM, keys by TLS 1.3", "BLAKE3 of every chunk, compared", _two_sidecars
 )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer
 from lanspread_peer.wire.frames import encode_frame
 from support.quic_pair import make_key
+from support.quic_party import until
 from support.tls_party import (
     LOOPBACK,
     RawCaller,
@@ -172,3 +174,45 @@ async def test_what_comes_by_tls_after_the_greeting_is_malformed(pieces: int) ->
         with pytest.raises(errors.MalformedMessage):
             await peer.fetch(chunk(0, 10), read_all)
         await peer.close()
+
+
+class Turns(list[messages.Message]):
+    """Requests, and in which turn of the loop each came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._turn = 0
+        self.of_requests: list[int] = []
+        self._count()
+
+    def _count(self) -> None:
+        self._turn += 1
+        self._next = self._loop.call_soon(self._count)
+
+    def append(self, request: messages.Message) -> None:
+        super().append(request)
+        self.of_requests.append(self._turn)
+
+    def least_between(self) -> int:
+        self._next.cancel()
+        turns = self.of_requests
+        return min(after - before for before, after in itertools.pairwise(turns))
+
+
+@pytest.mark.parametrize("piece_bytes", [16384, 1])
+async def test_however_a_flood_of_requests_comes_others_have_their_turns(piece_bytes: int) -> None:
+    ping = encode_frame(messages.Ping())
+    flood = ping * (50)
+    async with tls_party() as party:
+        server = party.open()
+        address = Address(LOOPBACK, server.port)
+        line = await party.client()._dialling.dial(address, party.id_of(server))
+        turns = party.hosts[server].requests = Turns()
+        for start in range(0, len(flood), piece_bytes):
+            line._session.write(flood[start : start + piece_bytes])
+        await line._flush()
+        await until(lambda: len(turns) == len(flood) // len(ping))
+        # Each request is one turn at least, and so is each record.
+        assert turns.least_between() >= max(1, len(ping) // piece_bytes)
+        line.close()

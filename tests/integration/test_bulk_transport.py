@@ -10,6 +10,7 @@ from lanspread_peer.model import errors
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import Warned
 from lanspread_peer.model.ids import InstanceId, PeerId
+from lanspread_peer.model.limits import MAX_RECORD_BYTES, STALL_TIMEOUT_S
 from lanspread_peer.model.peer import Address
 from lanspread_peer.runtime import bulk_routes, offers
 from lanspread_peer.runtime.chunk_fetch import ChunkFetcher
@@ -35,6 +36,7 @@ from support.party import (
     wait_sources,
 )
 from support.quic_party import LOOPBACK
+from support.wire_tap import wire_tap
 
 GAME = make_game(6)
 
@@ -121,6 +123,19 @@ async def test_who_lets_us_wait_for_a_slot_was_reached(party: Party) -> None:
     status = await wait_done(downloader, download_id)
     assert status.state is DownloadState.FINISHED
     assert unreachable(party, downloader) == []
+
+
+async def test_a_way_on_which_a_record_takes_longer_than_silence_may_is_slow_and_not_silent(
+    party: Party,
+) -> None:
+    server = await party.start("server", {AOE2: {**make_game(0), "big": bytes(MAX_RECORD_BYTES)}})
+    async with wire_tap(bulk_port(server)) as tap:
+        # 40 KiB/s, so that the record takes more than six seconds.
+        tap.pace_s = 0.2
+        server._neighbourhood.bulk_port = tap.port
+        await assert_downloads(party, await party.downloader(server))
+        assert MAX_RECORD_BYTES / 8192 * tap.pace_s > STALL_TIMEOUT_S
+        assert tap.connections == 1
 
 
 async def test_another_peer_at_the_bulk_port_gives_nothing(party: Party) -> None:

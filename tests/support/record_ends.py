@@ -1,16 +1,33 @@
 """Both ends of a session of large records, in memory."""
 
 from lanspread_peer.transport.record_session import RecordSession
+from lanspread_peer.wire.messages import Hello, HelloAck
 
-DIALLER, LISTENER = "d1" * 32, "15" * 32
+HELLO = Hello(
+    peer_id="d" * 52,
+    instance="0" * 32,
+    name="dialler",
+    proto_min=1,
+    proto_max=1,
+    listen_port=1,
+    certificate_chain=[""],
+    signature="",
+    record_secret="d1" * 32,
+)
+ACK = HelloAck(
+    peer_id="l" * 52,
+    instance="1" * 32,
+    name="listener",
+    proto_min=1,
+    proto_max=1,
+    listen_port=1,
+    record_secret="15" * 32,
+)
 
 
-def record_ends() -> tuple[RecordSession, RecordSession]:
+def record_ends(hello: Hello = HELLO) -> tuple[RecordSession, RecordSession]:
     """The dialler's and the listener's end."""
-    return (
-        RecordSession(dialler=DIALLER, listener=LISTENER, is_dialler=True),
-        RecordSession(dialler=DIALLER, listener=LISTENER, is_dialler=False),
-    )
+    return RecordSession(hello, ACK, is_dialler=True), RecordSession(hello, ACK, is_dialler=False)
 
 
 def sealed(session: RecordSession, data: bytes) -> bytes:

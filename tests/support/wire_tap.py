@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 LOOPBACK = "127.0.0.1"
+_PIECE_BYTES = 8192
 
 
 class WireTap:
-    """Relays to one port; `change` makes another text of each piece that comes back."""
+    """Relays to one port; `change` makes another text of each piece that comes back.
+
+    With `pace_s` no piece comes back sooner after the last one than that.
+    """
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -17,6 +21,8 @@ class WireTap:
         self._server: asyncio.Server | None = None
         self.change: Callable[[bytes], bytes] = bytes
         self.came_back = bytearray()
+        self.pace_s = 0.0
+        self.connections = 0
 
     @property
     def port(self) -> int:
@@ -39,11 +45,12 @@ class WireTap:
         task = asyncio.current_task()
         assert task is not None
         self._relays.add(task)
+        self.connections += 1
         far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._upstream)
         there = asyncio.create_task(_copy(reader, far_writer, bytes))
         # asyncio.start_server reports a cancelled callback as an error.
         with contextlib.suppress(asyncio.CancelledError, OSError):
-            await _copy(far_reader, writer, self._back)
+            await _copy(far_reader, writer, self._back, lambda: asyncio.sleep(self.pace_s))
         there.cancel()
         await asyncio.wait({there})
         for each in (writer, far_writer):
@@ -56,11 +63,16 @@ class WireTap:
 
 
 async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    change: Callable[[bytes], bytes],
+    pause: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    while data := await reader.read(65536):
+    while data := await reader.read(_PIECE_BYTES):
         writer.write(change(data))
         await writer.drain()
+        if pause:
+            await pause()
 
 
 @asynccontextmanager

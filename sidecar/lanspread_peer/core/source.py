@@ -143,13 +143,12 @@ class Source:
         self._requests[request.id] = request
 
     def arrived(self, request: Request, count: int, *, now: float) -> None:
-        """Bytes of a request that is out here came."""
-        count = min(count, request.missing_bytes)
-        if count <= 0:
-            return
-        request.bytes += count
+        """Bytes of a request that is out here came; none is a sign of life as well."""
         self._heard_at = now
-        self.rate.add(count, now=now)
+        count = min(count, request.missing_bytes)
+        if count > 0:
+            request.bytes += count
+            self.rate.add(count, now=now)
 
     def close(self, request: Request, *, now: float) -> None:
         """The request is over, however it ended."""

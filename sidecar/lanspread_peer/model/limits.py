@@ -201,8 +201,10 @@ AVAILABILITY_HEARTBEAT_S = 2.0
 MAX_REMEMBERED_SPREADS = 16
 MAX_REQUEST_BUFFERS = 16
 UPLOAD_SLICE_BYTES = 256 * KIB
-# One slice is one record of a bulk connection, and each end may hold one for each connection.
+# A slice is a record of a bulk connection. Whoever asks holds one for each connection while bytes
+# come, and one more when it opens it for a smaller view; whoever answers, one with a request.
 MAX_RECORD_BYTES = UPLOAD_SLICE_BYTES
+MAX_REQUEST_RECORD_BYTES = MAX_REQUEST_BYTES + 4
 # 13 KB/s: twelve uploads over the worst radio link still make it, and a dripping reader does not.
 UPLOAD_SLICE_TIMEOUT_S = 20.0
 # Two, so that one fetches while the other waits for a source or for the disk; more only share the

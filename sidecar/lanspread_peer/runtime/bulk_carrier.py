@@ -58,10 +58,12 @@ class BulkCarrier:
 
         def on_bytes(count: int) -> None:
             nonlocal has_line
-            has_line = True
             way.reached()
-            self._counters.received_tls_bytes += count
-            reports.on_bytes(count)
+            # The first word of none says that there is a line, which is no sign of life yet.
+            if has_line or count:
+                self._counters.received_tls_bytes += count
+                reports.on_bytes(count)
+            has_line = True
 
         try:
             async with way.in_time():

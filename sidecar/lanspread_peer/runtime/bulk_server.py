@@ -59,6 +59,8 @@ class BulkServer:
                 await self._give(caller, request)
                 self._counters.requests_served += 1
             case _:
+                # No peer of ours has a reason to, and nothing else bounds how often it comes.
+                caller.offended("only chunks are served here")
                 raise errors.Unsupported("only chunks are served here")
 
     async def _give(
@@ -104,17 +106,17 @@ class BulkServer:
 
         # A generator, whose body runs in the thread that sends.
         def read() -> Iterator[bytes]:
-            start = head
+            if head:
+                # Alone, so that the chunk is read straight to where it is hashed.
+                yield head
             for data in offer.slices(slices_of(run)):
-                for part in parts_of(data):
-                    yield start + part if start else part
-                    start = b""
+                yield from parts_of(data)
 
         length = len(head) + sum(chunk.length for chunk in run)
         try:
             await caller.send_data(length, read())
         finally:
-            telling.tell_rest()
+            telling.end()
 
 
 class _Telling:
@@ -141,7 +143,7 @@ class _Telling:
         self._due_at = 0.0
         self._loop.call_soon_threadsafe(self._slot.rest)
 
-    def tell_rest(self) -> None:
+    def end(self) -> None:
         """In the loop, when the thread is done."""
         self._tell(self._untold)
 

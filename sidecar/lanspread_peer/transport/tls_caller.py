@@ -63,8 +63,7 @@ class TlsCaller:
         self._frames = FrameBuffer(MAX_REQUEST_BYTES)
         self._is_answering = False
         self._is_handed_over = False
-        # What the dialler gave to the keys of records, if it did.
-        self._record_secret = ""
+        self._hello: messages.Hello | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -120,17 +119,17 @@ class TlsCaller:
         After the answer to a Hello both ends go on by records, if the caller can.
         """
         self._is_answering = True
-        secret = ""
-        if isinstance(message, messages.HelloAck) and self._record_secret:
-            secret = token_hex(messages.RECORD_SECRET_BYTES)
-            message = replace(message, record_secret=secret)
+        records: RecordSession | None = None
+        if isinstance(message, messages.HelloAck) and self._hello and self._hello.record_secret:
+            message = replace(message, record_secret=token_hex(messages.RECORD_SECRET_BYTES))
+            records = RecordSession(self._hello, message, is_dialler=False)
         try:
             async with asyncio.timeout(UPLOAD_SLICE_TIMEOUT_S):
                 await self._line.send(encode_frame(message))
         except TimeoutError as error:
             raise errors.Stalled("the answer was not taken in time") from error
-        if secret:
-            self._go_on_by_records(secret)
+        if records:
+            self._go_on_with(records)
 
     async def send_data(self, length: int, slices: Iterable[bytes | memoryview]) -> None:
         """Answer the request by `length` bytes, which `slices` gives and a worker thread sends.
@@ -171,6 +170,8 @@ class TlsCaller:
                     await self._serve_one(on_request)
                     if self.peer_id is not None:
                         until_proven.reschedule(None)
+                    # Others have their turn, however many requests came at once.
+                    await asyncio.sleep(0)
         except TimeoutError:
             self.close("no Hello came")
         except errors.PeerProtocolError as error:
@@ -178,12 +179,10 @@ class TlsCaller:
         except errors.SourceUnavailable as error:
             self.close(error.message)
 
-    def _go_on_by_records(self, secret: str) -> None:
+    def _go_on_with(self, records: RecordSession) -> None:
         if not self._frames.is_empty:
             raise errors.MalformedMessage("bytes that nobody asked for")
-        self._line.go_on_with(
-            RecordSession(dialler=self._record_secret, listener=secret, is_dialler=False)
-        )
+        self._line.go_on_with(records)
 
     async def _shake_hands(self) -> None:
         try:
@@ -202,7 +201,7 @@ class TlsCaller:
             ):
                 raise errors.Refused("expected Challenge and Hello first")
             if isinstance(request, messages.Hello):
-                self._record_secret = request.record_secret
+                self._hello = request
             await on_request(self, request)
             assert self._is_answering
         except errors.LanspreadError as error:

@@ -18,7 +18,7 @@ from lanspread_peer.model.limits import (
     STALL_TIMEOUT_S,
 )
 from lanspread_peer.transport.tls_line import TlsLine
-from lanspread_peer.transport.tls_reader import DataReader
+from lanspread_peer.transport.tls_reader import DataReader, ReadInto
 from lanspread_peer.transport.worker_threads import WorkerThreads
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer
@@ -180,11 +180,11 @@ class TlsDialled:
     # In the worker thread that has the line.
 
     def _work(self, line: TlsLine) -> None:
-        def read_into(view: memoryview) -> int:
+        def read_into(view: memoryview, on_received: Callable[[int], None]) -> int:
             if self._unsent and len(self._sent) < MAX_SENT:
                 self._send(line)
             try:
-                return line.read_into(view)
+                return line.read_into(view, on_received)
             except errors.LanspreadError:
                 self._is_broken = True
                 raise
@@ -212,7 +212,7 @@ class TlsDialled:
         if frames:
             line.write(*frames)
 
-    def _finish(self, job: Job, read_into: Callable[[memoryview], int], line: TlsLine) -> None:
+    def _finish(self, job: Job, read_into: ReadInto, line: TlsLine) -> None:
         answer = decode_answer(_read_body(read_into))
         if not isinstance(answer, messages.Data):
             error = error_in(answer)
@@ -248,14 +248,18 @@ class TlsDialled:
             self._sent.remove(job)
 
 
-def _read_body(read_into: Callable[[memoryview], int]) -> bytes:
+def _read_body(read_into: ReadInto) -> bytes:
     length = _read_exactly(LENGTH_BYTES, read_into)
     return _read_exactly(body_bytes(length, MAX_SHORT_ANSWER_BYTES), read_into)
 
 
-def _read_exactly(count: int, read_into: Callable[[memoryview], int]) -> bytes:
+def _read_exactly(count: int, read_into: ReadInto) -> bytes:
     data = bytearray(count)
     view = memoryview(data)
     while view:
-        view = view[read_into(view) :]
+        view = view[read_into(view, _ignore) :]
     return bytes(data)
+
+
+def _ignore(_count: int) -> None:
+    """What comes before the bytes of games is not told of."""

@@ -118,11 +118,7 @@ class Dialling:
         if not frames.is_empty:
             raise MalformedMessage("bytes that nobody asked for")
         if ack.record_secret:
-            line.go_on_with(
-                RecordSession(
-                    dialler=hello.record_secret, listener=ack.record_secret, is_dialler=True
-                )
-            )
+            line.go_on_with(RecordSession(hello, ack, is_dialler=True))
 
 
 async def _ask(

@@ -32,11 +32,14 @@ class Session(Protocol):
         ...
 
     def came(self, count: int) -> None:
-        """So many bytes lie where `room` begins; raises MalformedMessage."""
+        """So many bytes lie where `room` begins."""
         ...
 
     def read_into(self, view: memoryview) -> int:
-        """Plain bytes; 0 when more must come first. Raises ConnectionLost or MalformedMessage."""
+        """Plain bytes; 0 when more must come first. Raises ConnectionLost or MalformedMessage.
+
+        After an error nothing in the view may be used.
+        """
         ...
 
     def write(self, data: bytes | memoryview) -> None:
@@ -85,7 +88,8 @@ class TlsLine:
 
     def go_on_with(self, session: Session) -> None:
         """From here on, this is what both ends talk by; raises MalformedMessage if more came."""
-        if self._tls is not None and not self._tls.is_empty:
+        assert self._tls is not None
+        if not self._tls.is_empty:
             raise MalformedMessage("bytes that nobody asked for")
         self._tls, self._session = None, session
 
@@ -96,6 +100,8 @@ class TlsLine:
         """
         while not (count := self._session.read_into(self._loop_view)):
             await self._feed()
+            # Others have their turn, however small the pieces are that come.
+            await asyncio.sleep(0)
         return bytes(self._loop_view[:count])
 
     async def send(self, data: bytes) -> None:
@@ -114,7 +120,7 @@ class TlsLine:
                 raise _lost(error) from error
 
     async def _feed(self) -> None:
-        room = self._session.room()[:_LOOP_READ_BYTES]
+        room = self._session.room()
         while True:
             try:
                 count = self._socket.recv_into(room)
@@ -157,14 +163,18 @@ class TlsLine:
         finally:
             self._socket.settimeout(0.0)
 
-    def read_into(self, view: memoryview) -> int:
-        """Plain bytes, at least one; raises ConnectionLost, Stalled or MalformedMessage."""
+    def read_into(self, view: memoryview, on_received: Callable[[int], None]) -> int:
+        """Plain bytes, at least one; raises ConnectionLost, Stalled or MalformedMessage.
+
+        `on_received` hears of bytes as they come, long before they can be read on a slow way.
+        """
         while not (count := self._session.read_into(view)):
             room = self._session.room()
             received = self._blocking(partial(self._socket.recv_into, room))
             if not received:
                 raise ConnectionLost("the other end closed the connection")
             self._session.came(received)
+            on_received(received)
         return count
 
     def write(self, *parts: bytes | memoryview) -> None:

@@ -1,6 +1,6 @@
 """One end of a TLS session, without a socket: encrypted bytes in and out, plain bytes out and in.
 
-One call of the system takes several records; a TLS socket of the ssl module reads each record of
+One call of the system takes a whole record; a TLS socket of the ssl module reads each record of
 16 KiB in two. A session is used by one thread at a time. It raises only errors of the tree.
 """
 
@@ -17,8 +17,8 @@ from lanspread_peer.model.errors import (
 )
 from lanspread_peer.model.limits import KIB
 
-# Some records for each call of the system, and little enough for each stranger that connects.
-_READ_BYTES = 64 * KIB
+# A record for each call of the system, and little for each stranger that connects.
+_READ_BYTES = 16 * KIB
 
 
 class TlsSession:
@@ -42,7 +42,7 @@ class TlsSession:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all that came was read."""
+        """Whether all was read but a part of a record, which OpenSSL keeps to itself."""
         return not self._incoming.pending and not self._tls.pending()
 
     def room(self) -> memoryview:

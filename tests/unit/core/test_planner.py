@@ -333,6 +333,13 @@ def test_bytes_of_any_request_keep_a_source_from_counting_as_silent() -> None:
     assert planner.next_deadline() == 4.0 + STALL_TIMEOUT_S
 
 
+def test_a_source_whose_bytes_wait_for_our_own_limit_is_not_silent() -> None:
+    planner = make_planner(40, A)
+    planner.assign(now=0.0)
+    planner.progressed(A, 2, 0, now=4.0)
+    assert planner.next_deadline() == 4.0 + STALL_TIMEOUT_S
+
+
 def test_a_source_that_goes_silent_again_and_again_is_dropped() -> None:
     planner = make_planner(40, A)
     now = 0.0

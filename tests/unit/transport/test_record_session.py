@@ -3,11 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lanspread_peer.model.errors import MalformedMessage
-from lanspread_peer.model.limits import MAX_RECORD_BYTES
+from lanspread_peer.model.limits import MAX_RECORD_BYTES, MAX_REQUEST_RECORD_BYTES
 from lanspread_peer.transport.record_session import LENGTH_BYTES, TAG_BYTES, RecordSession
-from support.record_ends import DIALLER, LISTENER, feed, read_all, record_ends, sealed
+from support.record_ends import ACK, HELLO, feed, read_all, record_ends, sealed
 
 OVERHEAD = LENGTH_BYTES + TAG_BYTES
 
@@ -40,19 +41,49 @@ def test_both_directions_are_independent() -> None:
 def test_a_record_is_what_the_protocol_says() -> None:
     one, other = record_ends()
     # Made with the cryptography of Node.js: programs in other languages must agree.
-    there = "0000001551937b85c2770a0635b0b564c2660e869447d85de9"
-    back = "00000015f27ed3924fa51d03a42422a6857b895d8641cc2e85"
+    there = "0000001579e092b6390f35b70f531d3c8884971af589c07453"
+    back = "00000015563bff7d8366c04f72b6aceff51b5e382b4203ccd2"
     assert (sealed(one, b"hello").hex(), sealed(other, b"hello").hex()) == (there, back)
 
 
 def test_the_largest_is_one_record_and_more_are_several() -> None:
-    one, other = record_ends()
+    asker, answerer = record_ends()
     largest = bytes(MAX_RECORD_BYTES)
-    assert len(sealed(one, largest)) == MAX_RECORD_BYTES + OVERHEAD
-    one, other = record_ends()
-    wire = sealed(one, largest + b"x")
+    assert len(sealed(answerer, largest)) == MAX_RECORD_BYTES + OVERHEAD
+    asker, answerer = record_ends()
+    wire = sealed(answerer, largest + b"x")
     assert len(wire) == MAX_RECORD_BYTES + 1 + 2 * OVERHEAD
-    assert read_all(other, wire) == largest + b"x"
+    assert read_all(asker, wire) == largest + b"x"
+
+
+@pytest.mark.parametrize("dials_back", [False, True])
+def test_whoever_answers_takes_no_more_than_a_request(dials_back: bool) -> None:
+    one, other = record_ends(replace(HELLO, dials_back=dials_back))
+    asker, answerer = (other, one) if dials_back else (one, other)
+    request = bytes(MAX_REQUEST_RECORD_BYTES)
+    assert read_all(answerer, sealed(asker, request)) == request
+    with pytest.raises(MalformedMessage):
+        read_all(answerer, sealed(asker, request + b"x"))
+
+
+def test_an_idle_session_holds_nothing() -> None:
+    asker, answerer = record_ends()
+    # Once to where it is wanted, and once in small parts.
+    for view_bytes in (MAX_RECORD_BYTES, 1000):
+        read_all(asker, sealed(answerer, bytes(MAX_RECORD_BYTES)), view_bytes)
+        assert memoryview(asker._incoming.obj).nbytes == LENGTH_BYTES
+        assert memoryview(asker._rest.obj).nbytes == 0
+
+
+def test_a_bad_length_costs_nothing_that_came_before_it() -> None:
+    one, other = record_ends()
+    wire = sealed(one, b"hello") + bytes(LENGTH_BYTES)
+    while wire:
+        wire = wire[feed(other, wire) :]
+    view = memoryview(bytearray(10))
+    assert other.read_into(view) == 5
+    with pytest.raises(MalformedMessage):
+        other.read_into(view)
 
 
 def test_a_record_goes_straight_to_where_it_is_wanted() -> None:
@@ -71,11 +102,9 @@ def test_no_changed_bit_goes_unnoticed(position: int, bit: int, data: bytes) -> 
     one, other = record_ends()
     wire = bytearray(sealed(one, data) + sealed(one, data))
     wire[position % len(wire)] ^= 1 << bit
-    opened = b""
     with pytest.raises(MalformedMessage):
         # What was cut short by a smaller length is found out by what seems to follow.
-        opened = read_all(other, bytes(wire) + bytes(MAX_RECORD_BYTES + OVERHEAD))
-    assert opened == b""
+        read_all(other, bytes(wire) + bytes(MAX_RECORD_BYTES + OVERHEAD))
 
 
 def records(session: RecordSession, *texts: bytes) -> list[bytes]:
@@ -96,11 +125,13 @@ def test_what_is_repeated_swapped_left_out_or_sent_back_is_noticed() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        RecordSession(dialler=DIALLER, listener="16" * 32, is_dialler=False),
-        RecordSession(dialler="d2" * 32, listener=LISTENER, is_dialler=False),
+        RecordSession(HELLO, replace(ACK, record_secret="16" * 32), is_dialler=False),
+        RecordSession(replace(HELLO, record_secret="d2" * 32), ACK, is_dialler=False),
+        RecordSession(HELLO, replace(ACK, peer_id="m" * 52), is_dialler=False),
+        RecordSession(replace(HELLO, peer_id="m" * 52), ACK, is_dialler=False),
     ],
 )
-def test_both_secrets_count(other: RecordSession) -> None:
+def test_both_secrets_and_both_ids_count(other: RecordSession) -> None:
     one, _ = record_ends()
     with pytest.raises(MalformedMessage):
         read_all(other, sealed(one, b"hello"))
@@ -108,9 +139,10 @@ def test_both_secrets_count(other: RecordSession) -> None:
 
 @pytest.mark.parametrize("size", [0, TAG_BYTES, MAX_RECORD_BYTES + TAG_BYTES + 1, 0xFFFFFFFF])
 def test_a_length_that_cannot_be_is_refused_before_room_is_made(size: int) -> None:
-    _, other = record_ends()
+    asker, _ = record_ends()
+    feed(asker, size.to_bytes(LENGTH_BYTES, "big"))
     with pytest.raises(MalformedMessage, match="expected a record of 17 to"):
-        feed(other, size.to_bytes(LENGTH_BYTES, "big"))
+        asker.room()
 
 
 def test_room_is_for_one_record_and_the_length_of_the_next() -> None:
