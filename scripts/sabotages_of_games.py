@@ -1,4 +1,4 @@
-"""The sabotages of verifying and removing games, forgetting peers, and of event streams."""
+"""The sabotages of publishing, verifying and removing games, of peers, and of event streams."""
 
 from sabotage_entry import PACKAGE, UNIT, Sabotage
 
@@ -12,6 +12,27 @@ _REMOVE_PEER = "tests/integration/test_remove_peer.py"
 _EVENTS = "tests/integration/test_event_endurance.py"
 
 SABOTAGES_OF_GAMES = (
+    Sabotage(
+        "what else lies in a staged folder is published with it",
+        f"{PACKAGE}/storage/staged_tree.py",
+        "if found.keys() != names:",
+        "if not found.keys() >= names:",
+        (f"{UNIT}/storage/test_publish_folders.py",),
+    ),
+    Sabotage(
+        "a publish that is undone takes what a person put into a new folder",
+        f"{PACKAGE}/storage/moves.py",
+        "return back + emptied[::-1]",
+        "return [Move(self.new, self.old)]",
+        (f"{UNIT}/storage/test_publish_failures.py",),
+    ),
+    Sabotage(
+        "new folders are moved file by file",
+        f"{PACKAGE}/storage/staged_tree.py",
+        "return StagedTree(things, _whole(fitting, directories))",
+        "return StagedTree(things, ())",
+        (f"{UNIT}/storage/test_publish_folders.py",),
+    ),
     Sabotage(
         "a removal goes before it is noted",
         f"{PACKAGE}/storage/removal.py",

@@ -59,6 +59,8 @@ class Versions:
         for game, name in ((self.old, "Spelled"), (self.new, "spelled")):
             (game / name).mkdir()
             (game / name / "same").write_text("same")
+        (self.new / "fresh" / "deep").mkdir(parents=True)
+        (self.new / "fresh" / "deep" / "file").write_text("only in the new one")
         (self.old / "gone").mkdir()
         (self.old / "gone" / "file").write_text("only in the old one")
         self._record = encode_manifest(game_manifest(shared_files(self.old)))

@@ -20,7 +20,7 @@ from lanspread_peer.model.manifest import FileEntry, Manifest, chunk_hash
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
-from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.moves import QuickStep
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore_step
 from lanspread_peer.storage.records import already_right, obsolete_files
@@ -65,6 +65,8 @@ def _new_content(chance: Random) -> dict[str, bytes]:
         "game.eti": chance.randbytes(chance.choice([3, 4]) * 256 * KIB + chance.randrange(1000)),
         "data/changed": chance.randbytes(chance.randrange(1, 5000)),
         "data/empty": b"",
+        "fresh/deep/er": chance.randbytes(chance.randrange(3000)),
+        "fresh/empty": b"",
     }
     for number in range(chance.randrange(1, 6)):
         content[f"data/more/{number}"] = chance.randbytes(chance.randrange(3000))
@@ -131,7 +133,7 @@ def _fail_to_publish(
     """A publish that undoes itself; the same staging, ready for another."""
     left = [chance.randrange(1, 30)]
 
-    def fail(_name: PublishStep, _step: Step | None) -> None:
+    def fail(_name: PublishStep, _step: QuickStep | None) -> None:
         left[0] -= 1
         if not left[0]:
             raise StorageError("the disk is full")

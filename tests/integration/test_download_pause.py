@@ -13,7 +13,7 @@ from lanspread_peer.model.ids import DownloadId
 from lanspread_peer.runtime import download_job
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.storage import publish
-from lanspread_peer.storage.moves import Step, carry_out
+from lanspread_peer.storage.moves import QuickStep, carry_out
 from lanspread_peer.wire import messages
 from support.hostile_peer import HostilePeer, silent
 from support.party import (
@@ -216,7 +216,9 @@ async def test_a_publish_that_the_disk_cut_is_ended_when_it_is_resumed(
     assert asked_chunks(source) == asked
 
 
-def vanish_half_way(root: Path, steps: Iterable[Step], before_step: Callable[[Step], None]) -> None:
+def vanish_half_way(
+    root: Path, steps: Iterable[QuickStep], before_step: Callable[[QuickStep], None]
+) -> None:
     """A disk that is gone in the middle of a publish, so that nothing can be put back."""
     made = list(steps)
     carry_out(root, made[: len(made) // 2], before_step)

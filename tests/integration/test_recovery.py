@@ -12,7 +12,7 @@ from lanspread_peer.model.errors import StorageError
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
 from lanspread_peer.storage.journal import journal_path
-from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.moves import QuickStep
 from lanspread_peer.storage.publish_steps import PublishStep
 from lanspread_peer.storage.records import read_record
 from lanspread_peer.storage.recovery import Outcome, recover
@@ -340,7 +340,7 @@ def test_an_undo_that_is_stuck_keeps_the_journal_and_the_next_start_ends_it(
     player.download(player.offer(OLD))
     monkeypatch.setattr(Staging, "discard", Staging.close)
 
-    def fail(name: PublishStep, _: Step | None) -> None:
+    def fail(name: PublishStep, _: QuickStep | None) -> None:
         if name is PublishStep.MOVE_RECORD_IN:
             monkeypatch.setattr(os, "rename", refuse)
             raise StorageError("the disk is full")

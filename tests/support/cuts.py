@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import Index
-from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.moves import QuickStep
 from lanspread_peer.storage.publish_steps import PublishStep
 from lanspread_peer.storage.recovery import Recovered, recover
 from support.player import files_in
@@ -23,7 +23,7 @@ class Cuts:
     names: list[PublishStep] = field(default_factory=list)
     taken: dict[int, Path] = field(default_factory=dict)
 
-    def __call__(self, name: PublishStep, _step: Step | None) -> None:
+    def __call__(self, name: PublishStep, _step: QuickStep | None) -> None:
         number = len(self.names)
         self.names.append(name)
         if self.wanted(number):

@@ -7,7 +7,7 @@ from functools import partial
 
 from lanspread_peer.__main__ import main
 from lanspread_peer.runtime import download_run, sidecar
-from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.moves import QuickStep
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.publish_steps import PublishStep
 from lanspread_peer.storage.recovery import recover
@@ -20,7 +20,7 @@ class Doom:
         self._step = step
         self._left = nth
 
-    def __call__(self, name: PublishStep, _step: Step | None) -> None:
+    def __call__(self, name: PublishStep, _step: QuickStep | None) -> None:
         if name is self._step:
             self._left -= 1
             if self._left == 0:

@@ -12,7 +12,7 @@ import pytest
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.hasher import IndexedGame
 from lanspread_peer.storage.index import Index
-from lanspread_peer.storage.moves import Step
+from lanspread_peer.storage.moves import QuickStep
 from lanspread_peer.storage.publish import PublishResult, publish
 from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore_step
 from lanspread_peer.storage.records import already_right, obsolete_files
@@ -68,12 +68,16 @@ class Player:
         game: IndexedGame,
         *,
         select: Collection[str] | None = None,
-        before_step: Callable[[Step], None] = lambda _: None,
+        before_step: Callable[[QuickStep], None] = lambda _: None,
         before_named: BeforeStep = ignore_step,
+        on_staged: Callable[[], None] = lambda: None,
     ) -> PublishResult:
-        """As runtime does it: what is right stays, the rest is fetched and published."""
+        """As runtime does it: what is right stays, the rest is fetched and published.
 
-        def tell(name: PublishStep, step: Step | None) -> None:
+        `on_staged` is called before it is published.
+        """
+
+        def tell(name: PublishStep, step: QuickStep | None) -> None:
             before_named(name, step)
             if step is not None:
                 before_step(step)
@@ -86,6 +90,7 @@ class Player:
         staging = new_staging(self.game_dir, manifest, f"d{self.downloads}", files=files)
         try:
             fill_staging(staging, game)
+            on_staged()
             return publish(
                 self.game_dir,
                 "aoe2",

@@ -69,6 +69,12 @@ def list_folder(root: Path, path: str) -> list[tuple[str, bool]]:
         return _system.list_folder(root, _parts(path))
 
 
+def list_statuses(root: Path, path: str) -> dict[str, os.stat_result]:
+    """The status of each name in a folder, of a link itself too."""
+    with disk_errors(f"list {path!a}"):
+        return _system.list_statuses(root, _parts(path))
+
+
 def make_folder(root: Path, path: str) -> bool:
     """Make one folder; False when there is one already."""
     with disk_errors(f"make the folder {path!a}"):

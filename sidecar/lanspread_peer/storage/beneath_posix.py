@@ -135,6 +135,11 @@ def list_folder(root: Path, parts: Sequence[str]) -> list[tuple[str, bool]]:
         return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
 
 
+def list_statuses(root: Path, parts: Sequence[str]) -> dict[str, os.stat_result]:
+    with _held(root, parts) as held, os.scandir(held) as entries:
+        return {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
+
+
 def make_folder(root: Path, parts: Sequence[str], mode: int) -> bool:
     with _held(root, parts[:-1]) as held:
         try:

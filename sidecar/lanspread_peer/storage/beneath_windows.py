@@ -46,6 +46,14 @@ def list_folder(root: Path, parts: Sequence[str]) -> list[tuple[str, bool]]:
         return [(entry.name, _is_folder(os.lstat(entry.path))) for entry in entries]
 
 
+def list_statuses(root: Path, parts: Sequence[str]) -> dict[str, os.stat_result]:
+    path = _checked(root, parts)
+    _require_folder(path)
+    with os.scandir(path) as entries:
+        # What the entry itself tells lacks the inode.
+        return {entry.name: os.lstat(entry.path) for entry in entries}
+
+
 def make_folder(root: Path, parts: Sequence[str], mode: int) -> bool:
     path = _checked(root, parts)
     try:

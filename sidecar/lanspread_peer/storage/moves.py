@@ -1,10 +1,10 @@
 """Reversible steps on disk: a list of them is carried out wholly or not at all.
 
-Each step is a value that can be written down, and applying it gives the step that undoes it. No
-step deletes a byte, so whatever happens between two of them, nothing is lost.
+Each step is a value that can be written down, and applying it gives the steps that undo it, to be
+taken in reverse. No step deletes a byte, so whatever happens between two of them, nothing is lost.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ class MakeFolder:
 
     path: str
 
-    def apply(self, root: Path) -> "Step | None":
-        return DropFolder(self.path) if beneath.make_folder(root, self.path) else None
+    def apply(self, root: Path) -> "list[Step]":
+        return [DropFolder(self.path)] if beneath.make_folder(root, self.path) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class DropFolder:
 
     path: str
 
-    def apply(self, root: Path) -> "Step | None":
-        return MakeFolder(self.path) if beneath.remove_folder(root, self.path) else None
+    def apply(self, root: Path) -> "list[Step]":
+        return [MakeFolder(self.path)] if beneath.remove_folder(root, self.path) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,12 @@ class Move:
     old: str
     new: str
 
-    def apply(self, root: Path) -> "Step | None":
+    def apply(self, root: Path) -> "list[Step]":
         beneath.rename(root, self.old, root, self.new)
+        return [self.undone()]
+
+    def undone(self) -> "Move":
+        """The way back."""
         return Move(self.new, self.old)
 
 
@@ -50,31 +54,81 @@ class SyncFolder:
 
     path: str
 
-    def apply(self, root: Path) -> "Step | None":
+    def apply(self, root: Path) -> "list[Step]":
         beneath.sync_folder(root, self.path)
-        return None
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFolder:
+    """Give a folder, with exactly what `parts` move out of it, a path where nothing may be.
+
+    `parts` do the same one by one: they make the folders and move what is in them.
+    """
+
+    old: str
+    new: str
+    parts: "tuple[MakeFolder | Move | SyncFolder, ...]"
+
+    def apply(self, root: Path) -> "list[Step]":
+        beneath.rename(root, self.old, root, self.new)
+        # One by one, as a person may put something there meanwhile, and that is to stay.
+        back: list[Step] = []
+        emptied: list[Step] = []
+        for part in self.parts:
+            match part:
+                case MakeFolder(path):
+                    back.append(DropFolder(path))
+                    emptied.append(MakeFolder(self.old + path.removeprefix(self.new)))
+                case Move():
+                    back.append(part.undone())
+                case SyncFolder():
+                    continue
+        return back + emptied[::-1]
 
 
 Step = MakeFolder | DropFolder | Move | SyncFolder
+QuickStep = Step | MoveFolder
 
 
-def carry_out(root: Path, steps: Iterable[Step], before_step: Callable[[Step], None]) -> None:
+def single_steps(steps: Iterable[QuickStep]) -> Iterator[Step]:
+    """The same with each folder's parts instead of the folder."""
+    for step in steps:
+        if isinstance(step, MoveFolder):
+            yield from step.parts
+        else:
+            yield step
+
+
+def carry_out(
+    root: Path, steps: Iterable[QuickStep], before_step: Callable[[QuickStep], None]
+) -> None:
     """Apply the steps in order; when one fails, undo those before it and raise its error.
 
-    All paths are below `root`. `before_step` may raise, and then its step counts as failed. Raises
-    StorageError also when something could not be put back; metadata `left` then has its path.
+    A folder that the system refuses to move, as Windows does while a file in it is open, is moved
+    by its parts. All paths are below `root`. `before_step` may raise, and then its step counts as
+    failed. Raises StorageError also when something could not be put back; metadata `left` then has
+    its path.
     """
     undo: list[Step] = []
     try:
         with beneath.keeping_folders():
             for step in steps:
                 before_step(step)
-                inverse = step.apply(root)
-                if inverse is not None:
-                    undo.append(inverse)
+                _apply(root, step, undo)
     except BaseException:
         _undo(root, undo)
         raise
+
+
+def _apply(root: Path, step: QuickStep, undo: list[Step]) -> None:
+    try:
+        undo += step.apply(root)
+    except StorageError:
+        if not isinstance(step, MoveFolder):
+            raise
+        for part in step.parts:
+            undo += part.apply(root)
 
 
 def _undo(root: Path, undo: list[Step]) -> None:

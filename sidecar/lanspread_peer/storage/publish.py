@@ -3,9 +3,11 @@
 Either the game folder holds the new content afterwards, or it is exactly as before. Nothing that a
 person put there is overwritten or deleted, and `local/` is never touched. The steps only rename,
 and a journal of all of them is on disk before the first, so that a start can end what a crash cut.
+A new folder is moved as it was staged, in one step; the journal still has each file, so that a
+start needs to know nothing of that.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,7 +28,7 @@ from lanspread_peer.storage.journal import (
     write_journal,
 )
 from lanspread_peer.storage.layout import read_layout
-from lanspread_peer.storage.moves import carry_out
+from lanspread_peer.storage.moves import QuickStep, carry_out, single_steps
 from lanspread_peer.storage.publish_journal import index_published, make_journal
 from lanspread_peer.storage.publish_plan import PublishJob, plan_publish
 from lanspread_peer.storage.publish_steps import BeforeStep, PublishStep, ignore_step, step_name
@@ -35,6 +37,7 @@ from lanspread_peer.storage.removal_note import forget_removal
 from lanspread_peer.storage.roll import sync_touched
 from lanspread_peer.storage.scratch import bury
 from lanspread_peer.storage.staged_json import is_staging_name
+from lanspread_peer.storage.staged_tree import look_at_staged
 from lanspread_peer.storage.staging import Staging
 
 
@@ -78,6 +81,8 @@ def publish(
         raise IntegrityError("there is no version.ini to publish", path=VERSION_INI)
     staging.sync()
     staging.close()
+    staged = f"{staging.folder}/files"
+    tree = look_at_staged(game_dir, staged, manifest.directories, files)
     job = PublishJob(
         folder=folder,
         manifest=manifest,
@@ -87,16 +92,18 @@ def publish(
         obsolete=obsolete,
         old_record=read_record(game_dir, folder),
         has_old_record=beneath.stat(game_dir.root, record_path(folder)) is not None,
-        staged=f"{staging.folder}/files",
+        staged=staged,
+        whole=tree.whole,
         staged_record=f"{staging.folder}/manifest",
         conflicts=free_conflicts_folder(game_dir, folder),
         displaced=f"{DISPLACED_FOLDER}/{staging.name}",
     )
     plan = plan_publish(job, read_layout(game_dir, folder, manifest))
-    journal = make_journal(game_dir, staging.name, folder, plan.steps, files)
+    steps = single_steps(plan.steps)
+    journal = make_journal(game_dir, staging.name, folder, steps, files, tree.things)
     before_step(PublishStep.WRITE_JOURNAL, None)
     write_journal(game_dir, journal)
-    _carry_out(game_dir, journal, before_step)
+    _carry_out(game_dir, journal, plan.steps, before_step)
     finish_publish(game_dir, journal, manifest, index, before_step)
     return PublishResult(plan.conflicts)
 
@@ -122,12 +129,14 @@ def finish_publish(
         bury(game_dir, journal.displaced)
 
 
-def _carry_out(game_dir: GameDir, journal: Journal, before_step: BeforeStep) -> None:
+def _carry_out(
+    game_dir: GameDir, journal: Journal, steps: Iterable[QuickStep], before_step: BeforeStep
+) -> None:
     """All steps, or none of them and no journal either, unless something cannot be put back."""
     try:
         carry_out(
             game_dir.root,
-            (each.step for each in journal.steps),
+            steps,
             lambda step: before_step(step_name(step, journal.folder), step),
         )
     except BaseException as error:

@@ -1,5 +1,6 @@
 """From the plan of a publish to its journal, and from a journal to the rows of the index."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from stat import S_ISREG
@@ -11,17 +12,24 @@ from lanspread_peer.storage import beneath
 from lanspread_peer.storage.game_dir import GameDir
 from lanspread_peer.storage.index import FileRow, Index
 from lanspread_peer.storage.journal import Journal, JournalStep
+from lanspread_peer.storage.layout import name_in, parent
 from lanspread_peer.storage.moves import MakeFolder, Move, Step
 from lanspread_peer.storage.stamp import stamp_of
 from lanspread_peer.storage.thing import Kind, Thing, digest_of, digest_of_folder, thing_at
 
 
 def make_journal(
-    game_dir: GameDir, name: str, folder: str, steps: Iterable[Step], files: Iterable[FileEntry]
+    game_dir: GameDir,
+    name: str,
+    folder: str,
+    steps: Iterable[Step],
+    files: Iterable[FileEntry],
+    staged: Mapping[str, Thing],
 ) -> Journal:
-    """The journal of these steps, which nobody has begun; `files` are the new ones.
+    """The journal of these steps, which nobody has begun.
 
-    Raises StorageError, also when a thing to be moved is gone.
+    `files` are the new ones, and `staged` has how they look by where they are. Raises StorageError,
+    also when a thing to be moved is gone.
     """
     empty = Journal(name, folder, ())
     digests = {f"{empty.staged_files}/{entry.path}": digest_of(entry.hashes) for entry in files}
@@ -32,8 +40,10 @@ def make_journal(
             case MakeFolder(path):
                 there = thing_at(game_dir, path)
                 return JournalStep(step, is_new=there is None or there.kind is not Kind.FOLDER)
+            case Move(old, _) if old in staged and old in digests:
+                return JournalStep(step, replace(staged[old], digest=digests[old]))
             case Move(old, _):
-                thing = _thing_to_move(game_dir, step, origins.of(old), digests.get(old, ""))
+                thing = _thing_to_move(game_dir, step, origins.of(old))
                 origins.move(step, thing)
                 return JournalStep(step, thing)
             case _:
@@ -70,28 +80,31 @@ def index_published(game_dir: GameDir, journal: Journal, manifest: Manifest, ind
 def _placed_rows(game_dir: GameDir, journal: Journal, manifest: Manifest) -> Mapping[str, FileRow]:
     staged, folder = f"{journal.staged_files}/", f"{journal.folder}/"
     rows = {}
-    with beneath.keeping_folders():
-        for move, _ in journal.moves:
-            entry = manifest.file(move.old.removeprefix(staged))
-            if entry is None or not move.old.startswith(staged) or not move.new.startswith(folder):
-                continue
-            status = beneath.stat(game_dir.root, move.new)
-            if status is not None and S_ISREG(status.st_mode):
-                stamp = stamp_of(status)
-                inode = stamp.inode if game_dir.has_stable_inodes else 0
-                row = FileRow(stamp.size, stamp.mtime_ns, inode, entry.hashes)
-                rows[move.new.removeprefix(folder)] = row
+    statuses: dict[str, Mapping[str, os.stat_result]] = {}
+    for move, _ in journal.moves:
+        entry = manifest.file(move.old.removeprefix(staged))
+        if entry is None or not move.old.startswith(staged) or not move.new.startswith(folder):
+            continue
+        holder = parent(move.new)
+        if holder not in statuses:
+            statuses[holder] = beneath.list_statuses(game_dir.root, holder)
+        status = statuses[holder].get(name_in(move.new))
+        if status is not None and S_ISREG(status.st_mode):
+            stamp = stamp_of(status)
+            inode = stamp.inode if game_dir.has_stable_inodes else 0
+            row = FileRow(stamp.size, stamp.mtime_ns, inode, entry.hashes)
+            rows[move.new.removeprefix(folder)] = row
     return rows
 
 
-def _thing_to_move(game_dir: GameDir, step: Move, path: str, digest: str) -> Thing:
+def _thing_to_move(game_dir: GameDir, step: Move, path: str) -> Thing:
     thing = thing_at(game_dir, path)
     if thing is None:
         raise StorageError(f"{step.old!a} is gone", errno="ENOENT")
     # What is in a folder that only gets another spelling changes before and after that.
     if thing.kind is Kind.FOLDER and fold_path(step.old) != fold_path(step.new):
-        digest = digest_of_folder(game_dir, path)
-    return replace(thing, digest=digest)
+        return replace(thing, digest=digest_of_folder(game_dir, path))
+    return thing
 
 
 class _Origins:

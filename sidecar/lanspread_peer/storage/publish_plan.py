@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath, fold_path
 from lanspread_peer.storage.layout import Layout, Place, joined, name_in, parent
-from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder
+from lanspread_peer.storage.moves import (
+    DropFolder,
+    MakeFolder,
+    Move,
+    MoveFolder,
+    QuickStep,
+    SyncFolder,
+)
 from lanspread_peer.storage.records import record_path
 
 
@@ -19,9 +26,10 @@ from lanspread_peer.storage.records import record_path
 class PublishJob:
     """What is to be published; `folder` is the name on disk of the game's folder.
 
-    `staged` is where the new files lie, `staged_record` the new record. `own` and `obsolete` are
-    paths on disk in the game's folder; `conflicts` and `displaced` are free paths. `old_record` is
-    None also when there is one that makes no sense.
+    `staged` is where the new files lie, `whole` are the manifest's folders of which exactly what is
+    to be published lies there, `staged_record` is the new record. `own` and `obsolete` are paths on
+    disk in the game's folder; `conflicts` and `displaced` are free paths. `old_record` is None also
+    when there is one that makes no sense.
     """
 
     folder: str
@@ -33,6 +41,7 @@ class PublishJob:
     old_record: Manifest | None
     has_old_record: bool
     staged: str
+    whole: Collection[SafeRelPath]
     staged_record: str
     conflicts: str
     displaced: str
@@ -42,7 +51,7 @@ class PublishJob:
 class PublishPlan:
     """The steps in order; `conflicts` are paths below the root of the game folder."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[QuickStep, ...]
     conflicts: tuple[str, ...]
 
 
@@ -53,14 +62,20 @@ def plan_publish(job: PublishJob, layout: Layout) -> PublishPlan:
     return PublishPlan(tuple(planner.steps), tuple(planner.conflicts))
 
 
+_Parts = list[MakeFolder | Move | SyncFolder]
+
+
 @dataclass(slots=True)
 class _Planner:
     job: PublishJob
     layout: Layout
-    steps: list[Step] = field(default_factory=list)
+    steps: list[QuickStep] = field(default_factory=list)
     placed: dict[SafeRelPath, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     conflicts: list[str] = field(default_factory=list)
+    # The folders that are moved whole, and by each folder in one of them the parts of that.
+    trees: dict[str, _Parts] = field(default_factory=dict)
+    parts: dict[str, _Parts] = field(default_factory=dict)
     _made: set[str] = field(default_factory=set)
     _displaced: int = 0
 
@@ -137,22 +152,38 @@ class _Planner:
             there = self.layout.folders.get(fold_path(path))
             if there is not None:
                 on_disk[path] = there.then
+                continue
+            on_disk[path] = joined(on_disk[parent(path)], name_in(path))
+            full_path = self._full(on_disk[path])
+            if self._is_moved_whole(path):
+                self.parts[path] += [MakeFolder(full_path), SyncFolder(parent(full_path))]
             else:
-                on_disk[path] = joined(on_disk[parent(path)], name_in(path))
-                self._make(self._full(on_disk[path]))
-                changed.add(parent(self._full(on_disk[path])))
+                self._make(full_path)
+                changed.add(parent(full_path))
         # Or a power cut could leave a file that was moved in without the folder it is in.
         self.steps.extend(SyncFolder(folder) for folder in sorted(changed))
         return on_disk
 
+    def _is_moved_whole(self, path: SafeRelPath) -> bool:
+        """Whether a new folder comes as it was staged, by itself or in another."""
+        above = self.parts.get(parent(path))
+        if above is None and path not in self.job.whole:
+            return False
+        self.parts[path] = self.trees.setdefault(path, []) if above is None else above
+        return True
+
     def _move_files_in(self, folders: Mapping[str, str]) -> None:
         for file in self.job.files:
-            self.placed[file.path] = joined(folders[parent(file.path)], name_in(file.path))
+            place = self._full(joined(folders[parent(file.path)], name_in(file.path)))
+            self.placed[file.path] = place
             if file.path != VERSION_INI:
-                self._move_in(file.path)
-
-    def _move_in(self, path: SafeRelPath) -> None:
-        self.steps.append(Move(f"{self.job.staged}/{path}", self._full(self.placed[path])))
+                move = Move(f"{self.job.staged}/{file.path}", place)
+                self.parts.get(parent(file.path), self.steps).append(move)
+        for path, parts in self.trees.items():
+            folders_made = [part.path for part in parts if isinstance(part, MakeFolder)]
+            parts += map(SyncFolder, folders_made)
+            old, new = f"{self.job.staged}/{path}", folders_made[0]
+            self.steps.append(MoveFolder(old, new, tuple(parts)))
 
     def _move_record_in(self) -> None:
         record = record_path(self.job.folder)
@@ -164,15 +195,15 @@ class _Planner:
     def _sync_touched(self) -> None:
         dropped = {step.path for step in self.steps if isinstance(step, DropFolder)}
         touched = {
-            parent(step.new if isinstance(step, Move) else step.path)
+            parent(step.path if isinstance(step, MakeFolder) else step.new)
             for step in self.steps
-            if isinstance(step, (Move, MakeFolder))
+            if isinstance(step, (Move, MoveFolder, MakeFolder))
         }
         self.steps.extend(SyncFolder(path) for path in sorted(touched - dropped))
 
     def _move_version_in(self, waiting: str | None) -> None:
         if waiting is None:
-            self._move_in(VERSION_INI)
+            self.steps.append(Move(f"{self.job.staged}/{VERSION_INI}", self.placed[VERSION_INI]))
         else:
             self.steps.append(Move(waiting, self._full(VERSION_INI)))
         self.steps.append(SyncFolder(self.job.folder))

@@ -5,7 +5,14 @@ from enum import Enum
 
 from lanspread_peer.model.manifest import VERSION_INI
 from lanspread_peer.storage.game_dir import CONFLICTS_FOLDER, DISPLACED_FOLDER, STAGING_FOLDER
-from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder
+from lanspread_peer.storage.moves import (
+    DropFolder,
+    MakeFolder,
+    Move,
+    MoveFolder,
+    QuickStep,
+    SyncFolder,
+)
 from lanspread_peer.storage.records import RECORDS_FOLDER
 
 
@@ -19,6 +26,7 @@ class PublishStep(Enum):
     DISPLACE = "displace an old file"
     RESPELL = "respell a folder"
     DROP_FOLDER = "drop an empty folder"
+    MOVE_FOLDER_IN = "move a new folder in"
     MOVE_IN = "move a new file in"
     MOVE_RECORD_AWAY = "move the old record away"
     MOVE_RECORD_IN = "move the new record in"
@@ -30,14 +38,14 @@ class PublishStep(Enum):
     REMOVE_STAGING = "remove the staging"
 
 
-BeforeStep = Callable[[PublishStep, Step | None], None]
+BeforeStep = Callable[[PublishStep, QuickStep | None], None]
 
 
-def ignore_step(_name: PublishStep, _step: Step | None) -> None:
+def ignore_step(_name: PublishStep, _step: QuickStep | None) -> None:
     """Nobody wants to be told."""
 
 
-def step_name(step: Step, folder: str) -> PublishStep:
+def step_name(step: QuickStep, folder: str) -> PublishStep:
     """The name of a step in the publish of the game in `folder`."""
     match step:
         case MakeFolder():
@@ -46,6 +54,8 @@ def step_name(step: Step, folder: str) -> PublishStep:
             return PublishStep.DROP_FOLDER
         case SyncFolder():
             return PublishStep.SYNC_FOLDER
+        case MoveFolder():
+            return PublishStep.MOVE_FOLDER_IN
         case Move(old, new):
             return _move_name(old, new, folder)
 

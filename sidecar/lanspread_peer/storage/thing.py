@@ -53,8 +53,11 @@ def thing_at(game_dir: GameDir, path: str) -> Thing | None:
         if is_gone(error):
             return None
         raise
-    if status is None:
-        return None
+    return None if status is None else thing_of(status)
+
+
+def thing_of(status: os.stat_result) -> Thing:
+    """The thing of that status, without a digest."""
     kind = _kind_of(status)
     if kind is Kind.FOLDER:
         # Size and time of a folder change with what is in it.

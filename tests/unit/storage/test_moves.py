@@ -4,10 +4,18 @@ from pathlib import Path
 import pytest
 
 from lanspread_peer.model.errors import StorageError
-from lanspread_peer.storage.moves import DropFolder, MakeFolder, Move, Step, SyncFolder, carry_out
+from lanspread_peer.storage.moves import (
+    DropFolder,
+    MakeFolder,
+    Move,
+    MoveFolder,
+    QuickStep,
+    SyncFolder,
+    carry_out,
+)
 from support.storage_folders import make_files, snapshot
 
-STEPS: tuple[Step, ...] = (
+STEPS: tuple[QuickStep, ...] = (
     MakeFolder("aside"),
     MakeFolder("game"),
     Move("game/a", "aside/1"),
@@ -18,6 +26,18 @@ STEPS: tuple[Step, ...] = (
     Move("staged/b", "game/new/b"),
     Move("game/link", "aside/2"),
     SyncFolder("game"),
+    MoveFolder(
+        "staged/tree",
+        "game/tree",
+        (
+            MakeFolder("game/tree"),
+            MakeFolder("game/tree/in"),
+            SyncFolder("game/tree"),
+            Move("staged/tree/in/c", "game/tree/in/c"),
+            Move("staged/tree/d", "game/tree/d"),
+        ),
+    ),
+    SyncFolder("game"),
 )
 
 
@@ -26,15 +46,16 @@ def root(tmp_path: Path) -> Path:
     make_files(
         tmp_path, {"game/a": b"old", "game/full/x": b"x", "staged/a": b"a", "staged/b": b"b"}
     )
+    make_files(tmp_path, {"staged/tree/in/c": b"c", "staged/tree/d": b"d"})
     (tmp_path / "game/old").mkdir()
     (tmp_path / "game/link").symlink_to("nowhere")
     return tmp_path
 
 
-def _stop_at(number: int, error: Exception) -> Callable[[Step], None]:
-    seen: list[Step] = []
+def _stop_at(number: int, error: Exception) -> Callable[[QuickStep], None]:
+    seen: list[QuickStep] = []
 
-    def before_step(step: Step) -> None:
+    def before_step(step: QuickStep) -> None:
         seen.append(step)
         if len(seen) > number:
             raise error
@@ -43,7 +64,7 @@ def _stop_at(number: int, error: Exception) -> Callable[[Step], None]:
 
 
 def test_all_steps_are_carried_out_in_order(root: Path) -> None:
-    seen: list[Step] = []
+    seen: list[QuickStep] = []
     carry_out(root, STEPS, seen.append)
     assert tuple(seen) == STEPS
     assert snapshot(root) == {
@@ -56,6 +77,10 @@ def test_all_steps_are_carried_out_in_order(root: Path) -> None:
         "game/full/x": b"x",
         "game/new": None,
         "game/new/b": b"b",
+        "game/tree": None,
+        "game/tree/d": b"d",
+        "game/tree/in": None,
+        "game/tree/in/c": b"c",
         "staged": None,
     }
 
@@ -75,7 +100,7 @@ def test_a_move_into_a_taken_place_undoes_all_and_touches_it_not(root: Path, num
     assert isinstance(step, Move)
     taken = root / step.new
 
-    def before_step(step: Step) -> None:
+    def before_step(step: QuickStep) -> None:
         if step == STEPS[number]:
             taken.write_bytes(b"a person's")
 
@@ -88,7 +113,7 @@ def test_a_move_into_a_taken_place_undoes_all_and_touches_it_not(root: Path, num
 def test_even_an_interrupt_undoes_what_was_done(root: Path) -> None:
     before = snapshot(root)
 
-    def before_step(step: Step) -> None:
+    def before_step(step: QuickStep) -> None:
         if step == STEPS[7]:
             raise KeyboardInterrupt
 
@@ -98,7 +123,7 @@ def test_even_an_interrupt_undoes_what_was_done(root: Path) -> None:
 
 
 def test_what_cannot_be_put_back_is_named_and_the_rest_is_put_back(root: Path) -> None:
-    def before_step(step: Step) -> None:
+    def before_step(step: QuickStep) -> None:
         if step == STEPS[8]:
             (root / "staged/b").write_bytes(b"in the way")
             raise StorageError("step")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lanspread_peer.model.manifest import VERSION_INI
-from lanspread_peer.storage.moves import Move, Step
+from lanspread_peer.storage.moves import Move, QuickStep
 from lanspread_peer.storage.publish import PublishResult
 from lanspread_peer.storage.records import already_right, read_record
 from support.player import NEW, OLD, Player, files_in
@@ -146,9 +146,11 @@ def test_only_selected_files_are_published(player: Player) -> None:
 def test_the_version_is_the_first_to_go_and_the_last_to_come(player: Player) -> None:
     for files in (OLD, NEW):
         game = player.offer(files)
-        seen: list[tuple[Step, dict[str, bytes | str]]] = []
+        seen: list[tuple[QuickStep, dict[str, bytes | str]]] = []
 
-        def before_step(step: Step, seen: list[tuple[Step, dict[str, bytes | str]]] = seen) -> None:
+        def before_step(
+            step: QuickStep, seen: list[tuple[QuickStep, dict[str, bytes | str]]] = seen
+        ) -> None:
             seen.append((step, files_in(player.root)))
 
         player.download(game, before_step=before_step)

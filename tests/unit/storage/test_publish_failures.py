@@ -11,7 +11,7 @@ from lanspread_peer.model.manifest import VERSION_INI, FileEntry, Manifest
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath_posix
 from lanspread_peer.storage.hasher import IndexedGame
-from lanspread_peer.storage.moves import Move, Step
+from lanspread_peer.storage.moves import Move, MoveFolder, QuickStep
 from lanspread_peer.storage.publish import publish
 from lanspread_peer.storage.scratch import clear_scratch
 from lanspread_peer.storage.staging import Staging
@@ -35,10 +35,10 @@ def test_a_linked_folder_of_ours_stops_the_publish(
     assert snapshot(outside) == before
 
 
-def _stop_at(number: int) -> Callable[[Step], None]:
-    seen: list[Step] = []
+def _stop_at(number: int) -> Callable[[QuickStep], None]:
+    seen: list[QuickStep] = []
 
-    def before_step(step: Step) -> None:
+    def before_step(step: QuickStep) -> None:
         seen.append(step)
         if len(seen) > number:
             raise StorageError(f"step {number}")
@@ -76,7 +76,7 @@ def test_a_place_that_is_taken_meanwhile_stops_the_publish(player: Player) -> No
     before = snapshot(player.game_dir.root)
     taken = player.root / "run.sh"
 
-    def take_the_place(step: Step) -> None:
+    def take_the_place(step: QuickStep) -> None:
         if isinstance(step, Move) and step.new == "aoe2/run.sh":
             taken.write_bytes(b"mine")
 
@@ -84,6 +84,33 @@ def test_a_place_that_is_taken_meanwhile_stops_the_publish(player: Player) -> No
         player.download(game, before_step=take_the_place)
     assert caught.value.metadata["errno"] == "EEXIST"
     assert snapshot(player.game_dir.root) == {**before, "aoe2/run.sh": b"mine"}
+
+
+def test_what_is_in_the_place_of_a_new_folder_is_not_replaced(player: Player) -> None:
+    game = player.offer(NEW)
+    mine = {"data/more/added": b"mine", "data/save": b"mine too"}
+
+    def take_the_place(step: QuickStep) -> None:
+        if isinstance(step, MoveFolder):
+            make_files(player.root, mine)
+
+    with pytest.raises(StorageError) as caught:
+        player.download(game, before_step=take_the_place)
+    assert caught.value.metadata["errno"] == "EEXIST"
+    assert files_in(player.root) == mine
+
+
+def test_what_a_person_adds_to_a_new_folder_stays_when_the_publish_is_undone(
+    player: Player,
+) -> None:
+    def add_and_fail(step: QuickStep) -> None:
+        if isinstance(step, Move) and step.new == "aoe2/version.ini":
+            make_files(player.root, {"data/more/mine": b"mine"})
+            raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError, match="full"):
+        player.download(player.offer(NEW), before_step=add_and_fail)
+    assert files_in(player.root) == {"data/more/mine": b"mine"}
 
 
 def test_a_file_that_lacks_a_chunk_is_never_published(player: Player) -> None:
@@ -154,16 +181,17 @@ def test_everything_is_synced_before_the_version_appears(
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         log.append(str(path.relative_to(player.game_dir.root)))
 
-    def before_step(step: Step) -> None:
-        if isinstance(step, Move):
+    def before_step(step: QuickStep) -> None:
+        if isinstance(step, (Move, MoveFolder)):
             log.append(f"move to {step.new}")
 
     monkeypatch.setattr(os, "fsync", fsync)
     player.download(player.offer(NEW), before_step=before_step)
     last = log.index("move to aoe2/version.ini")
-    first_move = log.index("move to aoe2/data/changed")
-    assert {f".lanspread/staging/d1/files/{path}" for path in NEW} <= set(log[:first_move])
-    assert {"aoe2", "aoe2/data", "aoe2/data/more", "."} <= set(log[first_move:last])
+    first_move = log.index("move to aoe2/data")
+    staged = {f".lanspread/staging/d1/files/{path}" for path in (*NEW, "data", "data/more")}
+    assert staged <= set(log[:first_move])
+    assert {"aoe2", "."} <= set(log[first_move:last])
     assert log[last + 1] == "aoe2"
 
 
