@@ -41,7 +41,9 @@ def make_journal(
                 there = thing_at(game_dir, path)
                 return JournalStep(step, is_new=there is None or there.kind is not Kind.FOLDER)
             case Move(old, _) if old in staged and old in digests:
-                return JournalStep(step, replace(staged[old], digest=digests[old]))
+                there = staged[old]
+                thing = Thing(there.kind, there.size, there.mtime_ns, digests[old])
+                return JournalStep(step, thing)
             case Move(old, _):
                 thing = _thing_to_move(game_dir, step, origins.of(old))
                 origins.move(step, thing)

@@ -8,6 +8,7 @@ paths. The content id is the BLAKE3 of these bytes. Received bytes must equal th
 
 from collections.abc import Iterator
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 from blake3 import blake3
@@ -38,6 +39,8 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 _header_decoder = msgspec.json.Decoder(_Header)
 _line_decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
+# A download reads its manifest at each of its steps, so one that is in use is not decoded again.
+_in_use: WeakValueDictionary[ContentId, Manifest] = WeakValueDictionary()
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -57,12 +60,20 @@ def content_id_of(data: bytes) -> ContentId:
 def decode_manifest(data: bytes, content_id: ContentId) -> Manifest:
     """The manifest in `data`, checked against its id; raises InvalidManifest or UnsafePath.
 
-    Takes about a second for the largest one allowed: call it in a thread.
+    Takes about a second for the largest one allowed, unless somebody holds it: call it in a thread.
     """
     if len(data) > MAX_MANIFEST_BYTES:
         raise InvalidManifest(f"expected at most {MAX_MANIFEST_BYTES} bytes, got {len(data)}")
     if content_id_of(data) != content_id:
         raise InvalidManifest("the bytes are not those of the content id", content_id=content_id)
+    # The id is that of these very bytes, which were right then.
+    manifest = _in_use.get(content_id)
+    if manifest is None:
+        manifest = _in_use[content_id] = _decode(data)
+    return manifest
+
+
+def _decode(data: bytes) -> Manifest:
     directories: list[SafeRelPath] = []
     files: list[FileEntry] = []
     for line in _canonical_lines(data):

@@ -1,5 +1,7 @@
 """Only the canonical bytes of a sound manifest are a manifest."""
 
+from weakref import ref
+
 import pytest
 from blake3 import blake3
 
@@ -52,6 +54,18 @@ def test_directories_and_files_stand_together_in_byte_order() -> None:
     lines = encode_manifest(manifest_of(entries, ["z"])).decode().splitlines()
     paths = [line.split('"path":"')[1].split('"')[0] for line in lines[1:]]
     assert paths == ["a", "a.b", "a/b", "a0", "version.ini", "z"]
+
+
+def test_a_manifest_that_is_held_is_not_decoded_again_and_its_id_still_checked() -> None:
+    data = encode_manifest(game_manifest({"a": b"a"}))
+    content_id = content_id_of(data)
+    held = decode_manifest(data, content_id)
+    assert decode_manifest(bytes(data), content_id) is held
+    with pytest.raises(InvalidManifest):
+        decode_manifest(data + b"\n", content_id)
+    known = ref(held)
+    del held
+    assert known() is None
 
 
 def test_bytes_that_are_not_those_of_the_id_are_refused() -> None:
