@@ -9,6 +9,7 @@ is another by now, is passed over; the chunks are then fetched like all others.
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from lanspread_peer.core.chunk_set import numbers_in
@@ -72,9 +73,14 @@ class _Adoption:
         self._staging = staging
         self._is_cancelled = is_cancelled
         self._on_chunk = on_chunk
-        self._wanted: dict[bytes, list[int]] = {}
-        for chunk in staging.missing_chunks():
-            self._wanted.setdefault(chunk.hash, []).append(chunk.number)
+
+    @cached_property
+    def _wanted(self) -> dict[bytes, list[int]]:
+        # Only once there is a source, as mostly there is none.
+        wanted: dict[bytes, list[int]] = {}
+        for chunk in self._staging.missing_chunks():
+            wanted.setdefault(chunk.hash, []).append(chunk.number)
+        return wanted
 
     @property
     def is_wanting(self) -> bool:

@@ -75,18 +75,22 @@ def keeping_folders() -> Iterator[None]:
         kept.close()
 
 
-@contextmanager
-def _held(root: Path, parts: Sequence[str]) -> Iterator[int]:
+class _held:  # noqa: N801 - used as a function; as a generator it cost as much as the calls in it
     """The handle of a folder, closed at the end unless it is kept."""
-    kept = _of_thread.kept
-    if kept is not None:
-        yield kept.handle(root, parts)
-        return
-    held = _walk(root, parts)
-    try:
-        yield held
-    finally:
-        os.close(held)
+
+    __slots__ = ("_closing", "_handle")
+
+    def __init__(self, root: Path, parts: Sequence[str]) -> None:
+        kept = _of_thread.kept
+        self._closing = kept is None
+        self._handle = _walk(root, parts) if kept is None else kept.handle(root, parts)
+
+    def __enter__(self) -> int:
+        return self._handle
+
+    def __exit__(self, *_: object) -> None:
+        if self._closing:
+            os.close(self._handle)
 
 
 def _walk(root: Path, parts: Sequence[str]) -> int:
@@ -117,7 +121,8 @@ def open_file(root: Path, parts: Sequence[str], *, write: bool, create: bool, mo
         flags |= os.O_CREAT | os.O_EXCL
     with _held(root, parts[:-1]) as held:
         descriptor = os.open(parts[-1], flags, mode, dir_fd=held)
-    if not stat_kinds.S_ISREG(os.fstat(descriptor).st_mode):
+    # What is made anew is a regular file.
+    if not create and not stat_kinds.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "no regular file")
     return descriptor

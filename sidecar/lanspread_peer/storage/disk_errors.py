@@ -5,8 +5,8 @@ disk in again, or fear for it.
 """
 
 import errno
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from lanspread_peer.model.errors import (
     AccessDenied,
@@ -66,13 +66,24 @@ def storage_error(error: OSError, doing: str) -> StorageError:
     return _kind_of(error)(f"cannot {doing}: {detail}", doing=doing, errno=symbol)
 
 
-@contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
+def disk_errors(doing: str) -> AbstractContextManager[None]:
     """Raises any OSError of the body as StorageError or one of its kinds."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(error, doing) from error
+    return _DiskErrors(doing)
+
+
+class _DiskErrors(AbstractContextManager[None]):
+    # No generator: it stands around each call to the system, several times for each small file.
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(error, self._doing) from error
 
 
 def is_missing(error: StorageError) -> bool:
