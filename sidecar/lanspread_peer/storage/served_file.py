@@ -64,7 +64,9 @@ def served_slices(
     """
     with _Reading(game_dir, game) as reading:
         for ranges in slices:
-            parts = [reading.read(part) for part in ranges]
+            # Not around the yield, after which another thread may go on.
+            with beneath.keeping_folders():
+                parts = [reading.read(part) for part in ranges]
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         reading.leave()
 

@@ -8,6 +8,7 @@ were synced and the record after them; only recorded chunks count after a crash,
 finds more.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
@@ -23,6 +24,7 @@ from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest, chunk_hash
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import disk_errors
+from lanspread_peer.storage.durable import sync_descriptor
 from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
 from lanspread_peer.storage.open_files import OpenFiles
 from lanspread_peer.storage.positional_file import PositionalFile
@@ -372,8 +374,12 @@ class Staging:
     def _sync_file(self, path: SafeRelPath) -> StorageError | None:
         try:
             # Not one of the open files, as the threads would wait for each other there.
-            with closing(PositionalFile(self._open(path))) as file, disk_errors(f"sync {path!a}"):
-                file.sync()
+            descriptor = self._open(path)
+            try:
+                with disk_errors(f"sync {path!a}"):
+                    sync_descriptor(descriptor)
+            finally:
+                os.close(descriptor)
         except StorageError as error:
             with self._lock:
                 self._failed_syncs[path] = self._failed_syncs.get(path, 0) + 1

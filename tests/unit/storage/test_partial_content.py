@@ -96,11 +96,11 @@ def test_what_the_disk_lost_is_given_no_more(
 ) -> None:
     write(staging, 0)
 
-    def fail(_: PositionalFile) -> None:
+    def fail(_: int) -> None:
         raise OSError(5, "the disk is broken")
 
     with monkeypatch.context() as broken:
-        broken.setattr(PositionalFile, "sync", fail)
+        broken.setattr("lanspread_peer.storage.staging.sync_descriptor", fail)
         with pytest.raises(StorageError):
             staging.record()
     with pytest.raises(NotFoundByPeer):

@@ -159,3 +159,33 @@ def test_ranges_of_a_file_that_changes_while_it_is_read_are_stale(
     monkeypatch.setattr(ServedFile, "read", read_and_change)
     with pytest.raises(Stale):
         read_served(game_dir, game, [FileRange(SafeRelPath("aoe2.eti"), 0, 5)])
+
+
+def test_one_walk_leads_to_the_small_files_of_a_folder_and_links_are_still_refused(
+    game_dir: GameDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"many/deep/{number}" for number in range(20)]
+    make_files(game_dir.root / "aoe2", dict.fromkeys(names, b"x"))
+    index = Index(tmp_path)
+    game, _ = index_game(game_dir, "aoe2", index)
+    index.close()
+    ranges = [FileRange(SafeRelPath(name), 0, 1) for name in names]
+    opened: list[object] = []
+    real_open = os.open
+
+    def count(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened.append(path)
+        return real_open(path, flags, mode, dir_fd=dir_fd)
+
+    before = open_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", count)
+        assert read_served(game_dir, game, ranges) == b"x" * 20
+    # The root, three folders below it, and each file.
+    assert len(opened) == 4 + 20
+    assert open_descriptors() <= before
+    folder = game_dir.root / "aoe2/many/deep"
+    folder.rename(game_dir.root / "elsewhere")
+    folder.symlink_to(game_dir.root / "elsewhere")
+    with pytest.raises(Stale):
+        read_served(game_dir, game, ranges)
