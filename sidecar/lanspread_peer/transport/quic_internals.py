@@ -41,8 +41,7 @@ from lanspread_peer.model.limits import (
     MAX_STREAMS_PER_CONNECTION,
     QUIC_REQUEST_WINDOW_BYTES,
 )
-from lanspread_peer.transport.quic_bulk_receive import BulkReceiver
-from lanspread_peer.transport.quic_bulk_send import BulkSender
+from lanspread_peer.transport.quic_acknowledgements import PatientConnection
 
 # Credit is announced in steps: small enough for the smallest window, large enough that a frame
 # goes out for every few dozen packets only.
@@ -59,7 +58,7 @@ _BURST_PACKETS = 64
 logging.getLogger("quic").setLevel(logging.CRITICAL)
 
 
-class CreditedConnection(BulkReceiver, BulkSender):
+class CreditedConnection(PatientConnection):
     """An aioquic connection whose receive credit grows only by what the application took.
 
     The caller must call `take` for all that it takes from, or throws away of, a stream.

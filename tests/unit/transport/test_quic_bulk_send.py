@@ -175,9 +175,10 @@ def test_a_run_has_datagrams_of_one_length_and_streams_take_turns(upload: Upload
 def test_acknowledgements_go_first_while_the_window_is_filled(upload: Upload) -> None:
     upload.server.send_stream_data(0, bytes(400 * KIB))
     space = upload.server._spaces[Epoch.ONE_RTT]
-    upload.pair.client.send_ping(1)
-    for datagram, _ in upload.pair.client.datagrams_to_send(now=upload.pair.now):
-        upload.server.receive_datagram(datagram, CLIENT_ADDRESS, now=upload.pair.now)
+    for ping in range(2):
+        upload.pair.client.send_ping(ping)
+        for datagram, _ in upload.pair.client.datagrams_to_send(now=upload.pair.now):
+            upload.server.receive_datagram(datagram, CLIENT_ADDRESS, now=upload.pair.now)
     upload.pair.now += 0.002
     sent = upload.send()
     assert space.ack_at is None
