@@ -65,7 +65,7 @@ def _load_json(data: bytes, max_bytes: int) -> object:
     try:
         # As text, because json takes bytes for UTF-16 and more, and lets surrogates through.
         text = data.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"expected one JSON value: {error}") from error
 
@@ -93,6 +93,10 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON number")
+
+
+# Made once, as to make one takes longer than to read a short message.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_no_constant)
 
 
 def _refuse_lone_surrogates(message: Message) -> None:
