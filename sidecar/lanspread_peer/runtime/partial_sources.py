@@ -196,10 +196,11 @@ class PartialSources:
             async with aclosing(pieces_of(followed.connection, request)) as pieces:
                 async for piece in pieces:
                     for start in range(0, len(piece), AVAILABILITY_PART_BYTES):
+                        if start:
+                            # Many parts of many peers would hold the loop.
+                            await asyncio.sleep(0)
                         part = piece[start : start + AVAILABILITY_PART_BYTES]
                         self._take(followed, reader, part)
-                        # Many parts of many peers would hold the loop.
-                        await asyncio.sleep(0)
         except errors.PeerProtocolError as error:
             followed.connection.offended(error.message)
             self._drop(followed.peer, error.message)
