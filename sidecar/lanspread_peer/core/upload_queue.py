@@ -106,7 +106,8 @@ class UploadQueue:
         """Who gets a slot now, or None; it counts as running until it is removed."""
         if len(self._running) >= self.slots or not self._waiting:
             return None
-        upload = self._neediest()
+        # Mostly there is a slot for whoever comes, and nobody else to compare with.
+        upload = self._neediest() if len(self._waiting) > 1 else next(iter(self._waiting))
         del self._waiting[upload]
         self._running[upload] = _Pace(_SLOW_SLICE_S)
         return upload
