@@ -7,6 +7,8 @@ each part, so that a new version that moves one of them is noticed. What the lib
   fills the memory. Here credit grows by exactly what the application took.
 - A bound on gaps. Single bytes sent at every second offset cost it a hundred times their size.
 - Back pressure. A stream's unacknowledged bytes are known to its sender alone.
+- Thrift. It keeps for as long as the connection lasts what only a handshake needs, and makes for
+  each connection what is the same for all of them.
 - Pacing for an event loop. It paces in steps of microseconds, and a loop sleeps for whole
   milliseconds, which caps a stock sender near 16 datagrams per millisecond.
 
@@ -14,9 +16,11 @@ Invariant: what a peer sent and nobody took is at most the connection's window.
 """
 # ruff: noqa: SLF001 - reaching into the library's objects is this module's purpose
 
+import functools
 import logging
 
 from aioquic._buffer import Buffer
+from aioquic.quic import connection
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import (
     CONNECTION_LIMIT_FRAME_CAPACITY,
@@ -52,6 +56,9 @@ _CREDIT_STEP_BYTES = 32 * KIB
 # worst. Four times as many were no faster, and made the loop's worst delay three times as long.
 _BURST_S = 0.002
 _BURST_PACKETS = 64
+
+# In which phases which frame may come: 7 KiB for each connection, and equal for all.
+connection.EPOCHS = functools.cache(connection.EPOCHS)
 
 # It warns of each broken packet, so that anyone could fill the log; what matters reaches us as
 # the reason a connection ended.
@@ -153,6 +160,14 @@ class CreditedConnection(PatientConnection):
             stream.receiver._buffer.clear()
             stream.sender._buffer.clear()
         self._events.clear()
+
+    def _confirm_handshake(self) -> None:
+        super()._confirm_handshake()
+        # 48 KiB to write what we will never say again, and the keys that the secrets came from.
+        self._crypto_buffers.clear()
+        self.tls._ec_private_keys.clear()
+        self.tls._x25519_private_key = None
+        self.tls._x448_private_key = None
 
     def _write_connection_limits(
         self,

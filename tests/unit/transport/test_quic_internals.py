@@ -3,9 +3,10 @@
 import logging
 
 import pytest
+from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode, QuicPreferredAddress
-from aioquic.tls import Epoch
+from aioquic.tls import Epoch, NewSessionTicket, push_new_session_ticket
 
 from lanspread_peer.model.limits import (
     KIB,
@@ -290,6 +291,50 @@ def test_stopping_a_stream_has_the_other_end_cut_it() -> None:
 def test_the_certificate_of_the_server_is_known_after_the_handshake() -> None:
     pair = QuicPair(stock_server=True)
     assert ours(pair.client).peer_certificate() == pair.server.configuration.certificate
+
+
+@pytest.mark.parametrize("stock_server", [True, False])
+def test_what_only_a_handshake_needs_goes_with_it(stock_server: bool) -> None:
+    pair = QuicPair(stock_server=stock_server)
+    end, other = (pair.client, pair.server) if stock_server else (pair.server, pair.client)
+    assert other._crypto_buffers
+    assert not ours(end)._crypto_buffers
+    keys = (end.tls._ec_private_keys, end.tls._x25519_private_key, end.tls._x448_private_key)
+    assert not any(keys)
+
+
+def test_what_a_server_says_in_a_handshake_that_is_over_harms_nothing() -> None:
+    pair = answered_pair()
+    said = Buffer(capacity=KIB)
+    ticket = NewSessionTicket(ticket_lifetime=60, ticket_nonce=b"n", ticket=b"ticket")
+    push_new_session_ticket(said, ticket)
+    pair.server._crypto_streams[Epoch.ONE_RTT].sender.write(said.data)
+    pair.server.send_stream_data(0, b"answer")
+    pair.exchange()
+    assert pair.client.tls._receive_buffer == b""
+    assert pair.client._crypto_streams[Epoch.ONE_RTT].receiver.starting_offset() == said.tell()
+    assert received_bytes(pair.client) == len(b"answer")
+    assert ours(pair.client).termination is None
+
+
+def test_keys_are_renewed_without_what_the_handshake_left() -> None:
+    pair = answered_pair()
+    for end in (pair.client, pair.server):
+        end.request_key_update()
+        end.send_ping(1)
+        pair.exchange()
+    pair.server.send_stream_data(0, b"answer")
+    pair.exchange()
+    assert received_bytes(pair.client) == len(b"answer")
+
+
+def test_what_is_equal_for_all_connections_is_there_once() -> None:
+    one, other = (
+        [phases for _, phases in vars(pair.client)["_QuicConnection__frame_handlers"].values()]
+        for pair in (QuicPair(stock_server=True), QuicPair(stock_server=True))
+    )
+    assert len(one) > 20
+    assert all(phases is same for phases, same in zip(one, other, strict=True))
 
 
 def test_the_end_of_a_connection_is_known_at_once_on_both_ends() -> None:
