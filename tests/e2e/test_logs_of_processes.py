@@ -103,11 +103,3 @@ def test_a_log_file_that_cannot_be_is_exit_2(tmp_path: Path) -> None:
     ended = peer_program("serve", "--game-dir", tmp_path, "--log-file", tmp_path)
     assert ended.returncode == 2
     assert "log_file" in ended.stderr
-
-
-def test_rich_is_not_loaded_for_a_log() -> None:
-    """It takes 60 ms and 5 MiB of every start."""
-    look = "import sys, lanspread_peer.__main__; print('rich' in sys.modules)"
-    command = [sys.executable, "-c", look]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert shown.stdout == "False\n"

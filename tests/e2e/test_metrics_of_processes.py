@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -41,10 +39,3 @@ def test_an_address_that_is_not_loopback_is_exit_2(tmp_path: Path) -> None:
     ended = peer_program("serve", "--game-dir", tmp_path, "--metrics", "0.0.0.0:9000")
     assert ended.returncode == 2
     assert "flag --metrics: metrics: expected a loopback address" in ended.stderr
-
-
-def test_the_library_for_metrics_is_not_loaded_without_them() -> None:
-    look = "import sys, lanspread_peer.__main__; print('prometheus_client' in sys.modules)"
-    command = [sys.executable, "-c", look]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert shown.stdout == "False\n"
