@@ -27,6 +27,7 @@ NOT_NEEDED = {
     "lanspread_peer.control.doctor": "another command",
     "lanspread_peer.control.metrics": "when they are asked for",
     "lanspread_peer.storage.authority_folder": "for the organiser of a party",
+    "anyio._backends": "the watch of the game folder has its own thread",
     "argparse": "the command line is click's",
     "concurrent.futures.process": "what hashes are threads",
     "email.message": "nobody writes a letter",

@@ -8,20 +8,31 @@ those whose name is no UTF-8.
 
 import asyncio
 import os
+import platform
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
+from threading import Event
 
-from watchfiles import Change, awatch
+from watchfiles import Change
+
+# `awatch` is this with anyio around it: 1 MiB more.
+from watchfiles._rust_notify import RustNotify
 
 from lanspread_peer.model.errors import StorageError
 from lanspread_peer.runtime.tasks import run_in_thread
 from lanspread_peer.storage.game_dir import OWN_FOLDER
+from lanspread_peer.transport.worker_threads import WorkerThreads
 
 # A copy in progress makes changes all the time; a survey each second is enough to follow it.
 _SETTLE_MS = 1000
+# So long nothing must happen for a burst of changes to be over, and so late it ends on a stop.
+_STEP_MS = 50
 # A game that is new is noticed after so long.
 _LOOK_MS = 1000
+# Where the system tells nothing, and all files are looked at instead.
+_POLL_MS = 300
 _INSTALLED_FOLDER = "local"
 
 
@@ -54,28 +65,26 @@ async def _changes_of(root: Path, games: Collection[str]) -> AsyncGenerator[bool
 
     Ends when one of them is gone, or when the change of a name was told that is no UTF-8.
     """
-    watch = awatch(
-        *games,
-        watch_filter=_Relevant(root),
-        debounce=_SETTLE_MS,
-        rust_timeout=_LOOK_MS,
-        yield_on_timeout=True,
-        recursive=True,
-        ignore_permission_denied=True,
-    )
-    async with aclosing(watch) as bursts:
-        try:
-            async for changes in bursts:
-                yield bool(changes)
-                # What has its name afterwards is another folder, which nobody watches.
-                if any(kind is Change.deleted and path in games for kind, path in changes):
-                    return
-        except FileNotFoundError:
-            return
-        except ExceptionGroup as errors:
-            # Out of the watching thread; the errors of a watch that cannot begin come alone.
-            if errors.split(RuntimeError)[1] is not None:
-                raise
+    try:
+        watch = await run_in_thread(_begin, games)
+    except FileNotFoundError:
+        return
+    thread, stop = WorkerThreads("watch", 1), Event()
+    try:
+        while True:
+            burst = await thread.run(partial(_next_burst, watch, stop), stop.set)
+            has_changed = any(_may_matter(root, path) for _, path in burst)
+            if has_changed or not burst:
+                yield has_changed
+            # What has its name afterwards is another folder, which nobody watches.
+            if any((Change.deleted, game) in burst for game in games):
+                return
+    except RuntimeError:
+        # Out of the thread that hears of changes; the errors of a watch that cannot begin go on.
+        pass
+    finally:
+        watch.close()
+        thread.close()
     # To begin anew takes a walk through all games, so not at once for each of many.
     await asyncio.sleep(_LOOK_MS / 1000)
     yield True
@@ -108,16 +117,30 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-class _Relevant:
-    """Leaves out installed content, where games write all the time."""
+def _begin(games: Collection[str]) -> RustNotify:
+    # That system is told of no change on the disks of the Windows around it.
+    is_wsl = "microsoft-standard" in platform.release().lower()
+    return RustNotify(
+        list(games),
+        debug=False,
+        force_polling=is_wsl,
+        poll_delay_ms=_POLL_MS,
+        recursive=True,
+        ignore_permission_denied=True,
+    )
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
 
-    def __call__(self, _change: Change, path: str) -> bool:
-        try:
-            parts = Path(path).relative_to(self._root).parts
-        except ValueError:
-            return True
-        # The folder itself appearing or vanishing is what "installed" means, so that counts.
-        return not (len(parts) > 2 and parts[1].casefold() == _INSTALLED_FOLDER)
+def _next_burst(watch: RustNotify, stop: Event) -> set[tuple[int, str]]:
+    """Kinds and paths of changes; none when it has been quiet for a while."""
+    burst = watch.watch(_SETTLE_MS, _STEP_MS, _LOOK_MS, stop)
+    return burst if isinstance(burst, set) else set()
+
+
+def _may_matter(root: Path, path: str) -> bool:
+    """Not in installed content, where games write all the time."""
+    try:
+        parts = Path(path).relative_to(root).parts
+    except ValueError:
+        return True
+    # The folder itself appearing or vanishing is what "installed" means, so that counts.
+    return not (len(parts) > 2 and parts[1].casefold() == _INSTALLED_FOLDER)

@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from watchfiles import Change
 
 from lanspread_peer.model.errors import StorageError
-from lanspread_peer.runtime.watch import _games_in, _Relevant, wait_for_changes
+from lanspread_peer.runtime.watch import _begin, _games_in, _may_matter, wait_for_changes
 
 NOT_ROOT = 65534
 NOT_UTF8 = os.fsdecode(b"\xfc")
@@ -34,7 +33,7 @@ NOT_UTF8 = os.fsdecode(b"\xfc")
     ],
 )
 def test_only_what_may_change_a_game_matters(path: str, matters: bool) -> None:
-    assert _Relevant(Path("/games"))(Change.modified, f"/games/{path}") is matters
+    assert _may_matter(Path("/games"), f"/games/{path}") is matters
 
 
 async def test_a_new_game_is_noticed_and_what_comes_into_it(tmp_path: Path) -> None:
@@ -143,3 +142,15 @@ async def noticed(changes: AsyncGenerator[None, None], change: Callable[[], obje
 async def test_a_folder_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         await anext(wait_for_changes(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(
+    ("release", "polls"), [("6.1.0-13-amd64", False), ("6.6.87.2-Microsoft-standard-WSL2", True)]
+)
+def test_linux_inside_windows_is_looked_at_as_it_tells_of_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str, polls: bool
+) -> None:
+    monkeypatch.setattr("platform.release", lambda: release)
+    watch = _begin([str(tmp_path)])
+    assert repr(watch).startswith("RustNotify(Poll(") is polls
+    watch.close()
