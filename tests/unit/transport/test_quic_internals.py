@@ -21,6 +21,7 @@ from lanspread_peer.transport.quic_internals import CreditedConnection
 from support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
+    Drop,
     QuicPair,
     drain,
     received_bytes,
@@ -301,6 +302,42 @@ def test_what_only_a_handshake_needs_goes_with_it(stock_server: bool) -> None:
     assert not ours(end)._crypto_buffers
     keys = (end.tls._ec_private_keys, end.tls._x25519_private_key, end.tls._x448_private_key)
     assert not any(keys)
+
+
+class PairOnTape(QuicPair):
+    """Keeps all that was sent to each end."""
+
+    def _carry(
+        self,
+        source: QuicConnection,
+        target: QuicConnection,
+        address: tuple[str, int],
+        _drop: Drop | None,
+    ) -> int:
+        sent = source.datagrams_to_send(now=self.now)
+        vars(target).setdefault("tape", []).extend(datagram for datagram, _ in sent)
+        for datagram, _ in sent:
+            target.receive_datagram(datagram, address, now=self.now)
+        return len(sent)
+
+
+@pytest.mark.parametrize("stock_server", [True, False])
+def test_a_handshake_that_comes_again_when_it_is_over_harms_nothing(stock_server: bool) -> None:
+    pair = PairOnTape(stock_server=stock_server)
+    end, other = (pair.client, pair.server) if stock_server else (pair.server, pair.client)
+    tape = list(vars(end)["tape"])
+    assert len(tape) > 2
+    for datagram in tape:
+        end.receive_datagram(datagram, CLIENT_ADDRESS, now=pair.now)
+    drain(end)
+    other.send_stream_data(other.get_next_available_stream_id(), b"please", end_stream=True)
+    pair.exchange()
+    assert received_bytes(end) == len(b"please")
+    assert ours(end).termination is None
+    other.close()
+    pair.exchange()
+    pair.elapse(60)
+    assert ours(end).termination is not None
 
 
 def test_what_a_server_says_in_a_handshake_that_is_over_harms_nothing() -> None:
