@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from lanspread_peer.control.listen import named_endpoint
-from lanspread_peer.control.metrics_server import split_loopback
 from lanspread_peer.model.config import DEFAULT_PORT, require_port
 from lanspread_peer.model.errors import InvalidField
 from lanspread_peer.model.limits import MAX_LOG_FILE_BYTES, MAX_OLD_LOG_FILES, MAX_UPLOADS, MIB
@@ -173,6 +172,9 @@ def _listen(address: str) -> str:
 
 def _metrics(address: str) -> str:
     if address:
+        # A web server, if a small one, and most have no metrics.
+        from lanspread_peer.control.metrics_server import split_loopback
+
         split_loopback(address)
     return address
 

@@ -7,7 +7,6 @@ machine was set up before that. A wrong value is an error wherever it stands, ou
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -224,6 +223,9 @@ def _is_there(path: Path) -> bool:
 
 
 def _read_file(path: Path, named_by: str) -> Layer:
+    # Few have a file, and what reads it stays for good.
+    import tomllib
+
     try:
         content = tomllib.loads(_bounded_text(path.expanduser()))
     # A RuntimeError for a home that nobody has, and for what is nested too deep.

@@ -23,7 +23,6 @@ from lanspread_peer.control.exit_codes import ExitCode, exit_code_of
 from lanspread_peer.control.front_end import FrontEnd
 from lanspread_peer.control.handshake import Ready, blamed
 from lanspread_peer.control.listen import remove_private_socket
-from lanspread_peer.control.metrics_server import serve_metrics
 from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
@@ -126,6 +125,7 @@ async def _stop(server: ControlServer, orphaned: asyncio.Event) -> None:
 
 async def _open_metrics(sidecar: Sidecar, address: str, opened: AsyncExitStack) -> None:
     from lanspread_peer.control.metrics import CONTENT_TYPE, Metrics
+    from lanspread_peer.control.metrics_server import serve_metrics
 
     text = Metrics(sidecar).text
     bound = await opened.enter_async_context(serve_metrics(address, text, CONTENT_TYPE))

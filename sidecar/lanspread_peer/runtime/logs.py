@@ -18,7 +18,6 @@ from structlog.typing import EventDict, Processor
 from lanspread_peer.core.first_times import FirstTimes, Novelty
 from lanspread_peer.model.limits import MAX_LOG_KEYS_PER_MINUTE, MAX_REMEMBERED_LOG_KEYS
 from lanspread_peer.runtime.clock import monotonic_s
-from lanspread_peer.runtime.log_file import LogFile
 from lanspread_peer.runtime.log_lines import LogFormat, line_maker
 from lanspread_peer.runtime.log_writer import LogWriter
 
@@ -73,6 +72,9 @@ def _file_copies(settings: LogSettings) -> list[Processor]:
     """What copies each event to the file, if there is one."""
     if settings.file is None:
         return []
+    # What turns files over is large, and most logs go to stderr alone.
+    from lanspread_peer.runtime.log_file import LogFile
+
     file = LogFile(settings.file)
     writer = LogWriter(file.write)
 
