@@ -27,8 +27,9 @@ from lanspread_peer.control.server import ControlServer
 from lanspread_peer.model import errors
 from lanspread_peer.model.config import Settings
 from lanspread_peer.runtime.clock import unix_s
+from lanspread_peer.runtime.memory_at_rest import give_back_at_rest
 from lanspread_peer.runtime.sidecar import Sidecar
-from lanspread_peer.runtime.tasks import first_of
+from lanspread_peer.runtime.tasks import TaskSet, first_of
 from lanspread_peer.storage import runtime_file
 
 _log = structlog.get_logger(__name__)
@@ -99,6 +100,9 @@ async def _run(
         return _report(error, front_end)
     try:
         with _announced(sidecar, server, token):
+            tasks = TaskSet()
+            opened.push_async_callback(tasks.close)
+            tasks.spawn("memory", give_back_at_rest(lambda: _activity(sidecar)))
             server.set_serving()
             status = sidecar.status()
             _log.info("ready", address=server.address, peer=status.peer_id, pid=os.getpid())
@@ -112,6 +116,20 @@ async def _run(
     finally:
         await server.stop(0)
     return ExitCode.CLEAN
+
+
+def _activity(sidecar: Sidecar) -> object:
+    """What stays the same while no game moves and no peer comes or goes."""
+    status = sidecar.status()
+    counted = status.counters
+    return (
+        status.indexing,
+        counted.received_bytes,
+        counted.sent_bytes,
+        counted.verified_chunks,
+        counted.quic_connections,
+        counted.tls_connections,
+    )
 
 
 async def _stop(server: ControlServer, orphaned: asyncio.Event) -> None:
