@@ -11,10 +11,9 @@ import gc
 import sys
 from collections.abc import Callable
 
-# Two looks that see the same are rest; a transfer moves something each second.
+# Two looks that see the same are rest, as a transfer moves something each second. What comes and
+# goes all evening, such as peers, makes no more work than one collection for two looks.
 LOOK_PERIOD_S = 1.0
-# What comes and goes all evening, such as peers, makes no more work than this.
-PAUSE_S = 10.0
 
 
 async def give_back_at_rest(activity: Callable[[], object]) -> None:
@@ -28,7 +27,6 @@ async def give_back_at_rest(activity: Callable[[], object]) -> None:
             gc.collect()
             return_free_memory()
             rested_at = now
-            await asyncio.sleep(PAUSE_S)
         before = now
 
 

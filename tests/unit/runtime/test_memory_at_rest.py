@@ -45,7 +45,6 @@ class Ring:
 @pytest.fixture
 def no_other_collection(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(memory_at_rest, "LOOK_PERIOD_S", 0.001)
-    monkeypatch.setattr(memory_at_rest, "PAUSE_S", 0.0)
     gc.disable()
     yield
     gc.enable()
