@@ -19,6 +19,7 @@ from lanspread_peer.storage import runtime_file
 from lanspread_peer.storage.state_dir import open_state_dir
 from support.firewall import Firewall
 from support.mounts import needs_mounts, read_only, small_disk
+from support.ports import free_port
 from support.processes import BIN, PATIENCE_S, SidecarProcess, peer_program
 
 QUIET = ("--bind", "127.0.0.1")
@@ -52,7 +53,7 @@ def diagnose(state_dir: Path, *options: str | Path) -> Diagnosis:
 
 
 def test_a_sidecar_that_runs_is_asked_and_reached(tmp_path: Path) -> None:
-    with SidecarProcess(tmp_path / "alice") as alice:
+    with SidecarProcess(tmp_path / "alice", port=free_port()) as alice:
         said = diagnose(alice.state)
         assert said.exit_code == 0
         well = ("sidecar", "versions", "multicast", "port", "game folder", "open files")
@@ -66,18 +67,19 @@ def test_a_sidecar_that_runs_is_asked_and_reached(tmp_path: Path) -> None:
 
 
 def test_a_sidecar_that_speaks_tls_is_asked_too(tmp_path: Path) -> None:
-    with SidecarProcess(tmp_path / "alice", options=("--listen", "0.0.0.0:0")) as alice:
+    options = ("--listen", "0.0.0.0:0")
+    with SidecarProcess(tmp_path / "alice", options=options, port=free_port()) as alice:
         said = diagnose(alice.state)
     assert (said["sidecar"], said["versions"], said["port"]) == ("ok",) * 3
 
 
 def test_addresses_where_nobody_answers_are_told() -> None:
+    port = free_port()
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute,
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as deaf,
     ):
-        mute.bind(("127.0.0.1", 0))
-        port = mute.getsockname()[1]
+        mute.bind(("127.0.0.1", port))
         # Bound and not listening, so that nobody else takes the number.
         deaf.bind(("127.0.0.1", port))
         finding = check_running_port([Address("127.0.0.1", port)])
@@ -132,16 +134,17 @@ def test_nothing_but_the_machine_is_known_without_a_game_folder(tmp_path: Path) 
 def test_a_port_that_another_program_has_is_noticed(
     tmp_path: Path, kind: socket.SocketKind
 ) -> None:
+    port = free_port()
     with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         if kind is socket.SOCK_STREAM:
             taken.listen()
-        port = str(taken.getsockname()[1])
-        said = diagnose(tmp_path, *QUIET, "--port", port)
+        said = diagnose(tmp_path, *QUIET, "--port", str(port))
     assert said["port"] == "fail"
-    assert port in said.told("port")
+    name = "UDP" if kind is socket.SOCK_DGRAM else "TCP"
+    assert f"another program has {name} port {port}" in said.told("port")
     # The other one of the two is free, and it is free again now.
-    assert diagnose(tmp_path, *QUIET, "--port", port)["port"] == "ok"
+    assert diagnose(tmp_path, *QUIET, "--port", str(port))["port"] == "ok"
 
 
 def test_a_game_folder_that_is_not_there_fails(tmp_path: Path) -> None:

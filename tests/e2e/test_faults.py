@@ -10,6 +10,7 @@ from lanspread.peer.v1.types_pb2 import (
     Download,
 )
 from support.game_trees import differences, make_game, shared_files
+from support.ports import free_port
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 150
@@ -69,9 +70,8 @@ def test_when_all_sources_are_gone_it_waits_then_fails_and_leaves_all_as_it_was(
 
 
 def test_a_source_that_comes_back_is_used_again(tmp_path: Path) -> None:
-    with SidecarProcess(tmp_path / "alice") as alice:
+    with SidecarProcess(tmp_path / "alice", port=free_port()) as alice:
         game = make_game(alice.games, megabytes=MEGABYTES)
-        port = alice.address.rpartition(":")[2]
         with SidecarProcess(tmp_path / "carol", peers=[alice.address]) as carol:
             carol.wait_for_sources(game.name, 1)
             with carol.client() as client:
@@ -79,6 +79,6 @@ def test_a_source_that_comes_back_is_used_again(tmp_path: Path) -> None:
             carol.wait_for_share(download_id, 0.1)
             alice.kill()
             state_is(carol, download_id, DOWNLOAD_STATE_WAITING)
-            alice.restart_on(port)
+            alice.start()
             state_is(carol, download_id, DOWNLOAD_STATE_FINISHED)
             assert differences(game, carol.games / game.name) == []

@@ -27,6 +27,7 @@ from support.doomed_sidecar import DoomedSidecar
 from support.game_trees import MIB, differences, make_game, shared_files
 from support.long_form import long_form
 from support.manifests import game_manifest
+from support.ports import free_port
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 36
@@ -210,19 +211,19 @@ def test_a_source_killed_at_random_moments_costs_only_time(
 ) -> None:
     seed = fresh_seed()
     rng = Random(seed)
-    alice = SidecarProcess(tmp_path / "alice")
+    alice = SidecarProcess(tmp_path / "alice", port=free_port())
     shutil.copytree(versions.new, alice.games / "aoe2")
     with alice:
-        port = alice.address.rpartition(":")[2]
+        address = alice.address
         for kill in range(SOURCE_KILLS):
-            carol = SidecarProcess(tmp_path / f"carol{kill}", peers=[f"127.0.0.1:{port}"])
+            carol = SidecarProcess(tmp_path / f"carol{kill}", peers=[address])
             with carol:
                 carol.wait_for_sources("aoe2", 1)
                 with carol.client() as client:
                     download = client.download_game_files("aoe2")
                     time.sleep(rng.uniform(0, LONGEST_DOWNLOAD_S))
                     alice.kill()
-                    alice.restart_on(port)
+                    alice.start()
                     [last] = deque(client.follow_download(download.id), maxlen=1)
                 context = f"seed {seed}, kill {kill}"
                 assert last.state == DOWNLOAD_STATE_FINISHED, context

@@ -9,6 +9,7 @@ import pytest
 
 from lanspread.peer.v1.types_pb2 import DOWNLOAD_STATE_FINISHED, Download
 from support.game_trees import MIB, differences, make_game
+from support.ports import free_port
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 120
@@ -43,7 +44,10 @@ class Room:
 @contextlib.contextmanager
 def room(folder: Path) -> Iterator[Room]:
     """A room that begins at once."""
-    with SidecarProcess(folder / "alice") as alice, contextlib.ExitStack() as stack:
+    with (
+        SidecarProcess(folder / "alice", port=free_port()) as alice,
+        contextlib.ExitStack() as stack,
+    ):
         game = make_game(alice.games, megabytes=MEGABYTES)
         takers: list[SidecarProcess] = []
         for number in range(DOWNLOADERS):
@@ -80,10 +84,9 @@ def test_a_downloader_that_others_take_from_is_killed_and_costs_only_time(tmp_pa
 @pytest.mark.parametrize("share", [0.1, 0.8])
 def test_the_only_seeder_is_killed_and_comes_back(tmp_path: Path, share: float) -> None:
     with room(tmp_path) as party:
-        port = party.seeder.address.rpartition(":")[2]
         party.takers[0].wait_for_share(party.ids[0], share)
         party.seeder.kill()
-        party.seeder.restart_on(port)
+        party.seeder.start()
         for taker, download_id in zip(party.takers, party.ids, strict=True):
             finished(taker, download_id)
             assert differences(party.game, taker.games / party.game.name) == []

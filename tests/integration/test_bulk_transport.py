@@ -35,6 +35,7 @@ from support.party import (
     wait_done,
     wait_sources,
 )
+from support.ports import free_port
 from support.quic_party import LOOPBACK
 from support.wire_tap import wire_tap
 
@@ -81,9 +82,7 @@ def silent_port() -> Iterator[int]:
 @pytest.fixture
 def closed_port() -> int:
     """A port where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind((LOOPBACK, 0))
-        return int(taken.getsockname()[1])
+    return free_port()
 
 
 @pytest.mark.parametrize("kind", ["silent_port", "closed_port"])

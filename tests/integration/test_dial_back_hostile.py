@@ -25,6 +25,7 @@ from lanspread_peer.wire.messages import Message
 from support.guarded import silent_port
 from support.hostile_peer import Answer, HostilePeer, saying, silent
 from support.party import AOE2, Party, address_of, make_game, start_download, until, wait_done
+from support.ports import free_port
 from support.quic_party import LOOPBACK, ask
 from support.tls_party import Host, RawCaller, pattern_slices, tls_party
 
@@ -86,9 +87,7 @@ async def test_a_peer_has_itself_dialled_only_so_often(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dial_back_server, "monotonic_s", lambda: 1000.0)
-    with silent_port() as closed:
-        pass
-    _, connection = await caller(party, closed)
+    _, connection = await caller(party, free_port())
     answers = [type(await ask_dial_back(connection)) for _ in range(DIAL_BACK_BURST + 1)]
     assert answers == [messages.Refused] * DIAL_BACK_BURST + [messages.Busy]
     # None of it was an offence.
@@ -138,7 +137,7 @@ async def test_ports_that_no_peer_has_are_not_dialled(party: Party, bulk_port: i
 
 
 async def test_our_own_port_is_not_dialled(party: Party) -> None:
-    sidecar = await party.start("server")
+    sidecar = await party.start("server", port=free_port())
     own = sidecar._neighbourhood.bulk_port
     assert own == sidecar.status().addresses[0].port
     peer = await party.hostile()
@@ -200,8 +199,7 @@ class Source:
 @pytest.fixture
 async def source(party: Party) -> Source:
     peer = await party.hostile({AOE2: make_game(2)})
-    with silent_port() as closed:
-        peer.bulk_port = closed
+    peer.bulk_port = free_port()
     return Source(await party.start("downloader"), peer)
 
 

@@ -29,6 +29,7 @@ from support.party import (
     wait_done,
     wait_sources,
 )
+from support.ports import free_port
 from support.quic_pair import make_key
 from support.quic_party import LOOPBACK, ask
 
@@ -54,10 +55,7 @@ def told(party: Party, sidecar: Sidecar) -> tuple[int, int]:
 
 
 async def test_two_that_dial_each_other_keep_one_connection(party: Party) -> None:
-    spare = await party.hostile()
-    port = spare.address.port
-    await party.end(spare)
-    first = await party.start("first", port=port)
+    first = await party.start("first")
     second = await party.start("second", peers=(first,))
     third = await party.start("third", peers=(first, second))
     await first.add_peer(address_of(second))
@@ -201,8 +199,8 @@ async def test_a_copy_of_our_own_state_folder_is_told_of_at_both(party: Party) -
 
 
 async def test_ends_that_both_leave_and_return_find_each_other_again(party: Party) -> None:
-    first = await party.start("first")
-    port = first.status().addresses[0].port
+    port = free_port()
+    first = await party.start("first", port=port)
     second = await party.start("second", peers=(f"{LOOPBACK}:{port}",))
     await until(lambda: second.status().peer_count == 1)
     for times in (1, 2):

@@ -26,6 +26,7 @@ from lanspread_peer.wire.codec import encode
 from lanspread_peer.wire.messages import Message
 from support.hostile_peer import HostilePeer, saying, silent, slowed
 from support.party import AOE2, Party, address_of, make_game, until
+from support.ports import free_port
 from support.quic_party import LOOPBACK, ask
 
 
@@ -71,8 +72,8 @@ async def test_a_peer_that_says_goodbye_is_lost_at_once(party: Party) -> None:
 
 
 async def test_a_peer_that_restarts_on_its_port_is_linked_again(party: Party) -> None:
-    first = await party.start("first")
-    port = first.status().addresses[0].port
+    port = free_port()
+    first = await party.start("first", port=port)
     second = await party.start("second", peers=(first,))
     await wait_state(second, "first", PeerState.CONNECTED)
     before = first.status()
@@ -87,8 +88,8 @@ async def test_a_peer_that_restarts_on_its_port_is_linked_again(party: Party) ->
 
 
 async def test_a_changed_id_at_a_typed_address_is_a_warning(party: Party) -> None:
-    first = await party.start("first")
-    port = first.status().addresses[0].port
+    port = free_port()
+    first = await party.start("first", port=port)
     second = await party.start("second", peers=(first,))
     await wait_state(second, "first", PeerState.CONNECTED)
     old_id = first.status().peer_id
@@ -115,9 +116,7 @@ async def test_a_peer_that_calls_itself_another_is_not_linked(party: Party) -> N
 
 
 async def test_its_own_address_does_not_make_a_sidecar_its_own_peer(party: Party) -> None:
-    spare = await party.hostile()
-    port = spare.address.port
-    await party.end(spare)
+    port = free_port()
     sidecar = await party.start("narcissus", port=port, peers=(f"{LOOPBACK}:{port}",))
     with pytest.raises(errors.PeerUnreachable):
         await sidecar.add_peer(f"{LOOPBACK}:{port}")

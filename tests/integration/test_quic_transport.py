@@ -20,6 +20,7 @@ from lanspread_peer.transport import quic_endpoint
 from lanspread_peer.transport.base import Connection, Stream, Transport
 from lanspread_peer.transport.credentials import Credentials
 from lanspread_peer.transport.quic_endpoint import QuicTransport
+from support.ports import free_port
 from support.quic_pair import configuration, make_key
 from support.quic_party import LOOPBACK, Relay, ask, echo, party, receive_all, until
 
@@ -214,7 +215,7 @@ async def test_closing_a_transport_tells_its_peers_and_stops_its_tasks() -> None
             cancelled.set()
 
     async with party() as made:
-        server, client = made.open(for_ever), made.open()
+        server, client = made.open(for_ever, port=free_port()), made.open()
         connection = await client.dial(Address(LOOPBACK, server.port), None)
         stream = connection.open_stream()
         await stream.send(b"please")
@@ -261,16 +262,15 @@ async def test_without_a_wanted_port_the_default_one_is_taken_or_else_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert vars(quic_endpoint)["DEFAULT_PORT"] == DEFAULT_PORT
+    port = free_port()
+    monkeypatch.setattr(quic_endpoint, "DEFAULT_PORT", port)
     async with party() as made:
-        free_again = made.open()
-        await free_again.close()
-        monkeypatch.setattr(quic_endpoint, "DEFAULT_PORT", free_again.port)
         for expected in (True, False):
             opened = QuicTransport.open(
                 bind=LOOPBACK, port=None, credentials=Credentials(make_key()), on_stream=echo
             )
             made.transports.append(opened)
-            assert (opened.port == free_again.port) is expected
+            assert (opened.port == port) is expected
 
 
 async def test_a_stock_client_of_another_make_is_served() -> None:

@@ -12,6 +12,7 @@ from lanspread_peer.model.errors import CannotBind
 from lanspread_peer.transport import udp_segments, udp_socket
 from lanspread_peer.transport.udp_segments import SocketAddress
 from lanspread_peer.transport.udp_socket import UdpSocket, open_sockets
+from support.ports import free_port
 from support.quic_party import until
 
 LOOPBACK = "127.0.0.1"
@@ -51,8 +52,7 @@ async def test_datagrams_come_in_batches_and_others_have_their_turn_between() ->
 
 async def test_a_vanished_peer_does_not_stop_the_socket() -> None:
     received: Batch = []
-    with plain_socket() as gone:
-        closed_port = gone.getsockname()[1]
+    closed_port = free_port()
     with an_open_socket() as udp, plain_socket() as sender:
         udp.start(received.extend)
         for _ in range(3):
@@ -123,10 +123,10 @@ async def test_both_families_get_the_same_port_and_a_taken_one_is_not_shared() -
 
 
 async def test_a_port_taken_in_one_family_leaves_no_socket_of_the_other() -> None:
+    port = free_port()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six:
         six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        six.bind(("::", 0))
-        port = six.getsockname()[1]
+        six.bind(("::", port))
         with pytest.raises(CannotBind):
             open_sockets("", port, 0)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four:

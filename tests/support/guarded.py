@@ -11,6 +11,7 @@ from lanspread_peer.runtime.identity import Identity
 from lanspread_peer.runtime.sidecar import Sidecar
 from lanspread_peer.wire import messages
 from support.party import AOE2, Files, Party, address_of, wait_sources
+from support.ports import free_port
 from support.quic_party import LOOPBACK
 
 
@@ -18,9 +19,9 @@ from support.quic_party import LOOPBACK
 def silent_port() -> Iterator[int]:
     """A port that takes TCP connections and datagrams, and says nothing."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind((LOOPBACK, 0))
+        port = free_port()
+        tcp.bind((LOOPBACK, port))
         tcp.listen(64)
-        port = int(tcp.getsockname()[1])
         udp.bind((LOOPBACK, port))
         yield port
 

@@ -68,7 +68,9 @@ class SidecarProcess:
         peers: Sequence[str] = (),
         options: Sequence[str] = (),
         program: Path = BIN / "lanspread-peer",
+        port: int = 0,
     ) -> None:
+        """Port 0 is another free one at each start."""
         self.name = folder.name
         self._program = program
         self.games = folder / "games"
@@ -77,7 +79,7 @@ class SidecarProcess:
         self._log_path = folder / "log"
         self._peers = peers
         self._options = options or ("--no-mdns",)
-        self._port = "0"
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class SidecarProcess:
         return [
             *(str(self._program), "serve", "--name", self.name),
             *("--game-dir", str(self.games), "--state-dir", str(self.state)),
-            *("--bind", "127.0.0.1", "--port", self._port),
+            *("--bind", "127.0.0.1", "--port", str(self._port)),
             *peers,
             *self._options,
         ]
@@ -143,11 +145,6 @@ class SidecarProcess:
         """Ask it to end; its exit code."""
         self.process.terminate()
         return self.process.wait(timeout=PATIENCE_S)
-
-    def restart_on(self, port: str) -> None:
-        """Start it again, on this UDP port."""
-        self._port = port
-        self.start()
 
     def status(self) -> Status:
         with self.client() as client:

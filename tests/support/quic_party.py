@@ -49,12 +49,14 @@ class Party:
         self.accepted: list[Connection] = []
         self.peer_ids: dict[QuicTransport, str] = {}
 
-    def open(self, handler: StreamHandler = echo, *, bind: str = LOOPBACK) -> QuicTransport:
-        """A new transport on a free port, with a new key."""
+    def open(
+        self, handler: StreamHandler = echo, *, bind: str = LOOPBACK, port: int = 0
+    ) -> QuicTransport:
+        """A new transport with a new key; port 0 is any free one."""
         key = make_key()
         transport = QuicTransport.open(
             bind=bind,
-            port=0,
+            port=port,
             credentials=Credentials(key),
             on_stream=handler,
             on_connection=self.accepted.append,
