@@ -6,6 +6,7 @@ folder at each start.
 
 import contextlib
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -86,8 +87,9 @@ def test_it_announces_itself_by_mdns_and_finds_others(tmp_path: Path, program: P
         SidecarProcess(tmp_path / "alice", program=program, options=options) as alice,
         SidecarProcess(tmp_path / "bob", program=program, options=options) as bob,
     ):
-        make_game(alice.games)
-        bob.wait_for_sources("aoe2", 1)
+        # Named so that none of another test has it, which would be found here too.
+        game = make_game(alice.games, f"aoe{secrets.token_hex(4)}")
+        bob.wait_for_sources(game.name, 1)
 
 
 def test_its_other_commands_work(tmp_path: Path, program: Path) -> None:

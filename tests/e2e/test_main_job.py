@@ -1,6 +1,7 @@
 """The main job with real processes: find peers, see their games, download one from several."""
 
 import json
+import secrets
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def test_a_game_comes_from_two_sources_that_were_found_by_mdns(tmp_path: Path) -
         SidecarProcess(tmp_path / "bob", options=options) as bob,
         SidecarProcess(tmp_path / "carol", options=options) as carol,
     ):
-        game = make_game(alice.games, megabytes=40)
+        # Named so that none of another test has it, which would be found here too.
+        game = make_game(alice.games, f"aoe{secrets.token_hex(4)}", megabytes=40)
         shutil.copytree(game, bob.games / game.name)
         carol.wait_for_sources(game.name, 2)
         got = carol.cli("get", game.name)

@@ -1,4 +1,7 @@
-"""Real multicast, on the loopback interface only."""
+"""Real multicast, on the loopback interface only.
+
+Others announce themselves there too: sidecars of other tests that run at the same time.
+"""
 
 import asyncio
 import contextlib
@@ -191,23 +194,27 @@ async def test_hostile_txt_records_are_ignored_and_each_is_logged_once(
         )
         names = {liar.service_name for liar in liars}
         await until(
-            lambda: bool(made.seen(honest)) and names == set(made.discovery._refused.remembered)
+            lambda: bool(made.seen(honest)) and names <= set(made.discovery._refused.remembered)
         )
         await made.discovery.restart()
         made.sightings.clear()
         await until(lambda: bool(made.seen(honest)))
-        assert {each.instance for each in made.sightings} == {honest.instance}
-    assert capsys.readouterr().out.count("mDNS announcement ignored") == len(HOSTILE)
+        assert not any(made.seen(liar) for liar in liars)
+    told = [line for line in capsys.readouterr().out.splitlines() if "ignored" in line]
+    assert [sum(name[:32] in line for line in told) for name in names] == [1] * len(HOSTILE)
 
 
 async def test_a_service_that_is_not_named_for_its_instance_is_ignored() -> None:
     victim, honest = an_announcement(), an_announcement()
+    wrong_name = f"{secrets.token_hex(16)}.{SERVICE_TYPE}"
     async with (
         watched() as made,
-        announced(victim, encode_txt(victim), name=f"{'0' * 32}.{SERVICE_TYPE}"),
+        announced(victim, encode_txt(victim), name=wrong_name),
         announced(honest, encode_txt(honest)),
     ):
-        await until(lambda: bool(made.seen(honest)) and bool(made.discovery._refused.remembered))
+        await until(
+            lambda: bool(made.seen(honest)) and wrong_name in made.discovery._refused.remembered
+        )
         assert not made.seen(victim)
 
 
