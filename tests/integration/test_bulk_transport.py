@@ -57,6 +57,7 @@ def unreachable(party: Party, downloader: Sidecar) -> list[Warned]:
     return [event for event in warned if event.code == "BULK_UNREACHABLE"]
 
 
+@pytest.mark.usefixtures("slow_ways_work")
 async def test_all_chunks_come_by_tls(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
     by_messages: list[object] = []
 

@@ -145,7 +145,7 @@ async def test_calls_with_the_token_are_limited_and_give_their_places_back(
     async with asyncio.timeout(20):
         while True:
             try:
-                await other.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
+                await other.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=20)
             except grpc.aio.AioRpcError:
                 continue
             break

@@ -52,12 +52,12 @@ async def test_a_call_without_the_token_reaches_no_handler(
     stub: "PeerServiceAsyncStub", sidecar: MemorySidecar, metadata: tuple[tuple[str, str], ...]
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.Shutdown(pb.ShutdownRequest(), metadata=metadata, timeout=5)
+        await stub.Shutdown(pb.ShutdownRequest(), metadata=metadata, timeout=20)
     assert caught.value.code() is UNAUTHENTICATED
     assert info_of(caught.value).reason == "UNAUTHENTICATED"
     assert not sidecar.asked_for_shutdown
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.WatchEvents(pb.WatchEventsRequest(), metadata=metadata, timeout=5).read()
+        await stub.WatchEvents(pb.WatchEventsRequest(), metadata=metadata, timeout=20).read()
     assert caught.value.code() is UNAUTHENTICATED
 
 
@@ -66,10 +66,10 @@ async def test_unknown_methods_look_the_same_to_strangers(channel: grpc.aio.Chan
         "/lanspread.peer.v1.PeerService/NoSuchCall"
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(b"", timeout=5)
+        await call(b"", timeout=20)
     assert caught.value.code() is UNAUTHENTICATED
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(b"", metadata=AUTH, timeout=5)
+        await call(b"", metadata=AUTH, timeout=20)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -79,16 +79,16 @@ async def test_health_needs_no_token_and_tells_when_it_serves(
     health = health_pb2_grpc.HealthStub(channel)
     for service in ("", SERVICE):
         request = health_pb2.HealthCheckRequest(service=service)
-        answer = await health.Check(request, timeout=5)
+        answer = await health.Check(request, timeout=20)
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
-    watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
+    watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=20)
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
     server.set_serving()
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await health.Check(health_pb2.HealthCheckRequest(service="other"), timeout=5)
+        await health.Check(health_pb2.HealthCheckRequest(service="other"), timeout=20)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     await server.stop(0.5)
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -101,13 +101,13 @@ async def test_health_watchers_are_limited(channel: grpc.aio.Channel) -> None:
     for watch in watches:
         await watch.read()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await health.Watch(health_pb2.HealthCheckRequest(), timeout=5).read()
+        await health.Watch(health_pb2.HealthCheckRequest(), timeout=20).read()
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     watches[0].cancel()
     async with asyncio.timeout(20):
         while True:
             try:
-                await health.Watch(health_pb2.HealthCheckRequest(), timeout=5).read()
+                await health.Watch(health_pb2.HealthCheckRequest(), timeout=20).read()
             except grpc.aio.AioRpcError:
                 continue
             break
@@ -118,9 +118,11 @@ async def test_reflection_lists_the_service_to_those_who_know_the_token(
 ) -> None:
     reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
     # No request is sent: the refusal does not wait for one.
-    assert await reflection.ServerReflectionInfo(timeout=5).code() is UNAUTHENTICATED
+    assert await reflection.ServerReflectionInfo(timeout=20).code() is UNAUTHENTICATED
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    answer = await reflection.ServerReflectionInfo(iter([request]), metadata=AUTH, timeout=5).read()
+    answer = await reflection.ServerReflectionInfo(
+        iter([request]), metadata=AUTH, timeout=20
+    ).read()
     names = {each.name for each in answer.list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health"} <= names
 
@@ -149,12 +151,12 @@ async def test_pages_of_files_stay_with_the_variant_they_began_with(
     sidecar.library = [title("aoe2")]
     sidecar.manifest = manifest_of([f"{number:03}.dat" for number in range(5)])
     request = pb.ListGameFilesRequest(game_id="aoe2", content_id="cd" * 32, page_size=4)
-    first = await stub.ListGameFiles(request, metadata=AUTH, timeout=5)
+    first = await stub.ListGameFiles(request, metadata=AUTH, timeout=20)
     assert [file.path for file in first.files] == [f"{number:03}.dat" for number in range(4)]
     second = await stub.ListGameFiles(
         pb.ListGameFilesRequest(game_id="aoe2", page_token=first.next_page_token),
         metadata=AUTH,
-        timeout=5,
+        timeout=20,
     )
     assert [file.path for file in second.files] == ["004.dat", "version.ini"]
     assert second.content_id == "cd" * 32
@@ -209,20 +211,20 @@ async def test_errors_of_the_sidecar_come_with_their_reason_and_values(
 ) -> None:
     sidecar.library = [title("aoe2")]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.GetGame(pb.GetGameRequest(game_id="quake"), metadata=AUTH, timeout=5)
+        await stub.GetGame(pb.GetGameRequest(game_id="quake"), metadata=AUTH, timeout=20)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert info_of(caught.value).reason == "GAME_NOT_FOUND"
     assert info_of(caught.value).metadata["game_id"] == "quake"
     empty = pb.DownloadGameFilesRequest(game_id="aoe2", selection=pb.FileSelection())
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.DownloadGameFiles(empty, metadata=AUTH, timeout=5)
+        await stub.DownloadGameFiles(empty, metadata=AUTH, timeout=20)
     assert info_of(caught.value).reason == "EMPTY_SELECTION"
 
 
 async def test_a_request_over_the_limit_is_refused(stub: "PeerServiceAsyncStub") -> None:
     request = pb.AddPeerRequest(address="x" * (MAX_CONTROL_MESSAGE_BYTES + 1))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.AddPeer(request, metadata=AUTH, timeout=5)
+        await stub.AddPeer(request, metadata=AUTH, timeout=20)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -252,23 +254,23 @@ async def test_a_socket_that_is_listened_on_is_not_taken_away(
     with pytest.raises(CannotBind):
         await ControlServer.start(sidecar, listen, TOKEN)
     async with open_channel(listen) as channel:
-        await PeerServiceStub(channel).GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
+        await PeerServiceStub(channel).GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=20)
     await first.stop(0)
     assert not (tmp_path / "s").exists()
 
 
 async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: MemorySidecar) -> None:
     sidecar.library = [title("aoe2")]
-    await stub.SetGameDir(pb.SetGameDirRequest(game_dir="/games"), metadata=AUTH, timeout=5)
+    await stub.SetGameDir(pb.SetGameDirRequest(game_dir="/games"), metadata=AUTH, timeout=20)
     assert sidecar.game_dir == "/games"
-    game = await stub.GetGame(pb.GetGameRequest(game_id="aoe2"), metadata=AUTH, timeout=5)
+    game = await stub.GetGame(pb.GetGameRequest(game_id="aoe2"), metadata=AUTH, timeout=20)
     assert (game.game.id, game.totals.file_count, game.description.name) == ("aoe2", 3, "Age")
     started = await stub.DownloadGameFiles(
         pb.DownloadGameFilesRequest(
             game_id="aoe2", content_id=CONTENT_ID, selection=pb.FileSelection(paths=["a.dat"])
         ),
         metadata=AUTH,
-        timeout=5,
+        timeout=20,
     )
     assert sidecar.requests[0].paths == ("a.dat",)
     assert sidecar.requests[0].content_id == CONTENT_ID
@@ -287,20 +289,20 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
         pb.GetDownloadRequest(download_id=started.download.id), metadata=AUTH, timeout=5
     )
     assert got.download == cancelled.download
-    downloads = await stub.ListDownloads(pb.ListDownloadsRequest(), metadata=AUTH, timeout=5)
+    downloads = await stub.ListDownloads(pb.ListDownloadsRequest(), metadata=AUTH, timeout=20)
     assert list(downloads.downloads) == [got.download]
     sidecar.left_behind = [staging("d8"), staging("d9", fault="torn")]
-    left = await stub.ListStagings(pb.ListStagingsRequest(), metadata=AUTH, timeout=5)
+    left = await stub.ListStagings(pb.ListStagingsRequest(), metadata=AUTH, timeout=20)
     assert [(each.name, each.game_id, each.fault) for each in left.stagings] == [
         ("d8", "aoe2", ""),
         ("d9", "", "torn"),
     ]
-    await stub.DeleteStaging(pb.DeleteStagingRequest(name="d9"), metadata=AUTH, timeout=5)
+    await stub.DeleteStaging(pb.DeleteStagingRequest(name="d9"), metadata=AUTH, timeout=20)
     assert [each.name for each in sidecar.left_behind] == ["d8"]
     added = await stub.AddPeer(
         pb.AddPeerRequest(address="127.0.0.1:1234"), metadata=AUTH, timeout=5
     )
-    peers = await stub.ListPeers(pb.ListPeersRequest(), metadata=AUTH, timeout=5)
+    peers = await stub.ListPeers(pb.ListPeersRequest(), metadata=AUTH, timeout=20)
     assert list(peers.peers) == [added.peer]
     blocked = await stub.BlockPeer(
         pb.BlockPeerRequest(peer_id=added.peer.id), metadata=AUTH, timeout=5
@@ -313,14 +315,14 @@ async def test_all_other_calls_answer(stub: "PeerServiceAsyncStub", sidecar: Mem
     updated = await stub.UpdateSettings(
         pb.UpdateSettingsRequest(settings=types_pb2.Settings(upload_slots=3)),
         metadata=AUTH,
-        timeout=5,
+        timeout=20,
     )
-    settings = await stub.GetSettings(pb.GetSettingsRequest(), metadata=AUTH, timeout=5)
+    settings = await stub.GetSettings(pb.GetSettingsRequest(), metadata=AUTH, timeout=20)
     assert settings.settings == updated.settings
     assert (settings.settings.upload_slots, settings.settings.name) == (3, "me")
-    status = await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
+    status = await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=20)
     assert (status.status.peer_count, status.status.counters.received_bytes) == (1, 7)
-    await stub.Shutdown(pb.ShutdownRequest(), metadata=AUTH, timeout=5)
+    await stub.Shutdown(pb.ShutdownRequest(), metadata=AUTH, timeout=20)
     assert sidecar.asked_for_shutdown
 
 
@@ -333,7 +335,7 @@ async def test_a_bug_is_logged_once_and_told_without_its_text(
 
     monkeypatch.setattr(sidecar, "add_peer", broken)
     with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.AddPeer(pb.AddPeerRequest(address="a:1"), metadata=AUTH, timeout=5)
+        await stub.AddPeer(pb.AddPeerRequest(address="a:1"), metadata=AUTH, timeout=20)
     assert caught.value.code() is grpc.StatusCode.INTERNAL
     assert info_of(caught.value).reason == "INTERNAL"
     assert "secret" not in str(caught.value)
@@ -349,6 +351,6 @@ async def test_work_that_is_cancelled_inside_leaves_no_client_hanging(
 
     monkeypatch.setattr(sidecar, "add_peer", cancelled)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.AddPeer(pb.AddPeerRequest(address="a:1"), metadata=AUTH, timeout=5)
+        await stub.AddPeer(pb.AddPeerRequest(address="a:1"), metadata=AUTH, timeout=20)
     assert caught.value.code() is grpc.StatusCode.ABORTED
     assert info_of(caught.value).reason == "ENDING"

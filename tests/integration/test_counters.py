@@ -1,5 +1,7 @@
 """What a sidecar counts, through real transfers by both transports."""
 
+import pytest
+
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.events import DownloadFinished
 from lanspread_peer.runtime.sidecar import Sidecar
@@ -27,6 +29,7 @@ async def transferred(party: Party) -> tuple[Sidecar, Sidecar]:
     return source, owner
 
 
+@pytest.mark.usefixtures("slow_ways_work")
 async def test_bytes_are_counted_by_transport_at_both_ends(party: Party) -> None:
     source, owner = await transferred(party)
     sent, received = source.status().counters, owner.status().counters

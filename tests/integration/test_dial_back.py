@@ -36,6 +36,8 @@ from support.quic_party import LOOPBACK
 
 GAME = make_game(24)
 
+pytestmark = pytest.mark.usefixtures("slow_ways_work")
+
 
 @pytest.fixture
 def port() -> Iterator[int]:

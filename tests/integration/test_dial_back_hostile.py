@@ -197,7 +197,9 @@ class Source:
 
 
 @pytest.fixture
-async def source(party: Party) -> Source:
+async def source(party: Party, monkeypatch: pytest.MonkeyPatch, slow_ways_work: None) -> Source:
+    # The same goes for a line that a test opens.
+    monkeypatch.setattr(dial_back, "DIAL_BACK_TIMEOUT_S", 60.0)
     peer = await party.hostile({AOE2: make_game(2)})
     peer.bulk_port = free_port()
     return Source(await party.start("downloader"), peer)
@@ -218,7 +220,7 @@ async def test_a_line_that_nobody_asked_for_is_refused(party: Party, source: Sou
 
 
 async def test_a_line_of_another_peer_than_the_one_that_was_asked_is_refused(
-    party: Party, source: Source
+    party: Party, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = await party.hostile()
     download_id = await source.begin()
@@ -227,6 +229,8 @@ async def test_a_line_of_another_peer_than_the_one_that_was_asked_is_refused(
     line, body = await source.dial_back()
     assert isinstance(decode_answer(body), messages.HelloAck)
     assert await refused(await source.dial_back())
+    # No other line comes.
+    monkeypatch.setattr(dial_back, "DIAL_BACK_TIMEOUT_S", 0.2)
     source.may_answer.set()
     # It is asked on the line that came, which ends here, and then by QUIC.
     assert b"GetChunks" in await line.body()
@@ -255,7 +259,7 @@ async def test_a_line_that_comes_too_late_is_refused(
 async def test_a_line_whose_peer_never_says_that_it_dialled_is_closed(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dial_back, "DIAL_BACK_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(dial_back, "DIAL_BACK_TIMEOUT_S", 3.0)
     await source.begin()
     await source.is_asked.wait()
     line, body = await source.dial_back()

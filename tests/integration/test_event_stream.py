@@ -87,7 +87,7 @@ async def test_a_resumed_stream_goes_on_without_a_snapshot(
 async def test_a_token_that_cannot_go_on_is_told_at_once(
     stub: "PeerServiceAsyncStub", token: str, reason: str
 ) -> None:
-    events = stub.WatchEvents(pb.WatchEventsRequest(resume_token=token), metadata=AUTH, timeout=5)
+    events = stub.WatchEvents(pb.WatchEventsRequest(resume_token=token), metadata=AUTH, timeout=20)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await events.read()
     assert info_of(caught.value).reason == reason
@@ -126,7 +126,7 @@ async def test_a_reader_that_stalls_costs_little_and_delays_nobody(
 async def test_a_client_that_goes_away_leaves_no_task_behind(
     stub: "PeerServiceAsyncStub", sidecar: MemorySidecar
 ) -> None:
-    await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
+    await stub.GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=20)
     before = asyncio.all_tasks()
     streams = [stub.WatchEvents(pb.WatchEventsRequest(), metadata=AUTH) for _ in range(5)]
     for stream in streams:
@@ -137,7 +137,7 @@ async def test_a_client_that_goes_away_leaves_no_task_behind(
     assert len(of_streams) >= len(streams)
     for stream in streams:
         stream.cancel()
-    _, running = await asyncio.wait(of_streams, timeout=5)
+    _, running = await asyncio.wait(of_streams, timeout=20)
     assert not running
 
 
@@ -186,4 +186,6 @@ async def test_clients_that_vanish_are_no_news_for_the_log(
 
 
 async def read_status(channel: grpc.aio.Channel) -> pb.GetStatusResponse:
-    return await PeerServiceStub(channel).GetStatus(pb.GetStatusRequest(), metadata=AUTH, timeout=5)
+    return await PeerServiceStub(channel).GetStatus(
+        pb.GetStatusRequest(), metadata=AUTH, timeout=20
+    )

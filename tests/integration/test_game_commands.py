@@ -34,7 +34,7 @@ def sidecar() -> MemorySidecar:
 
 async def verify(stub: "PeerServiceAsyncStub", **values: object) -> types_pb2.Verification:
     request = pb.VerifyGameRequest(game_id="aoe2", **values)  # type: ignore[arg-type]
-    return (await stub.VerifyGame(request, metadata=AUTH, timeout=5)).verification
+    return (await stub.VerifyGame(request, metadata=AUTH, timeout=20)).verification
 
 
 async def failure(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, dict[str, str]]:
@@ -54,7 +54,7 @@ async def test_a_verification_is_started_listed_and_cancelled(
         pb.CancelVerificationRequest(verification_id=started.id), metadata=AUTH, timeout=5
     )
     assert cancelled.verification.state == types_pb2.VERIFICATION_STATE_CANCELLED
-    listed = await stub.ListVerifications(pb.ListVerificationsRequest(), metadata=AUTH, timeout=5)
+    listed = await stub.ListVerifications(pb.ListVerificationsRequest(), metadata=AUTH, timeout=20)
     assert list(listed.verifications) == [cancelled.verification]
 
 
@@ -66,7 +66,7 @@ async def test_verifications_come_in_pages_newest_first(
     seen: list[str] = []
     request = pb.ListVerificationsRequest(page_size=2)
     for _ in range(3):
-        page = await stub.ListVerifications(request, metadata=AUTH, timeout=5)
+        page = await stub.ListVerifications(request, metadata=AUTH, timeout=20)
         seen += [each.id for each in page.verifications]
         request.page_token = page.next_page_token
     assert (seen, request.page_token) == (started[::-1], "")
@@ -81,7 +81,7 @@ async def test_findings_come_in_pages_by_path(
     seen: list[str] = []
     request = pb.ListFindingsRequest(verification_id=started.id, page_size=10)
     for _ in range(3):
-        page = await stub.ListFindings(request, metadata=AUTH, timeout=5)
+        page = await stub.ListFindings(request, metadata=AUTH, timeout=20)
         assert {each.kind for each in page.findings} == {types_pb2.FINDING_KIND_CHANGED}
         seen += [each.path for each in page.findings]
         request.page_token = page.next_page_token
@@ -94,9 +94,9 @@ async def test_a_page_token_of_another_verification_is_refused(
     first, second = await verify(stub), await verify(stub)
     sidecar.verifications.found = [Finding(name, FindingKind.EXTRA) for name in "abc"]
     request = pb.ListFindingsRequest(verification_id=first.id, page_size=1)
-    page = await stub.ListFindings(request, metadata=AUTH, timeout=5)
+    page = await stub.ListFindings(request, metadata=AUTH, timeout=20)
     request = pb.ListFindingsRequest(verification_id=second.id, page_token=page.next_page_token)
-    code, reason, metadata = await failure(stub.ListFindings(request, metadata=AUTH, timeout=5))
+    code, reason, metadata = await failure(stub.ListFindings(request, metadata=AUTH, timeout=20))
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     assert metadata["field"] == "page_token"
 
@@ -109,7 +109,7 @@ async def test_a_game_is_removed_with_what_is_installed_when_that_is_asked_for(
     )
     assert (removed.removed_bytes, removed.left_file_count) == (1000, 0)
     assert (sidecar.library, sidecar.removed_installed) == ([], True)
-    again = stub.RemoveGame(pb.RemoveGameRequest(game_id="aoe2"), metadata=AUTH, timeout=5)
+    again = stub.RemoveGame(pb.RemoveGameRequest(game_id="aoe2"), metadata=AUTH, timeout=20)
     assert await failure(again) == (
         grpc.StatusCode.NOT_FOUND,
         "GAME_NOT_FOUND",
@@ -119,9 +119,9 @@ async def test_a_game_is_removed_with_what_is_installed_when_that_is_asked_for(
 
 async def test_a_peer_is_removed_once(stub: "PeerServiceAsyncStub", sidecar: MemorySidecar) -> None:
     request = pb.RemovePeerRequest(peer_id=peer_id(1))
-    await stub.RemovePeer(request, metadata=AUTH, timeout=5)
+    await stub.RemovePeer(request, metadata=AUTH, timeout=20)
     assert sidecar.known_peers == []
-    assert await failure(stub.RemovePeer(request, metadata=AUTH, timeout=5)) == (
+    assert await failure(stub.RemovePeer(request, metadata=AUTH, timeout=20)) == (
         grpc.StatusCode.NOT_FOUND,
         "PEER_NOT_FOUND",
         {"peer_id": peer_id(1)},

@@ -7,9 +7,11 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from lanspread_peer.core import source as core_source
 from lanspread_peer.model.download import DownloadState
 from lanspread_peer.runtime import chunk_fetch
 from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.transport import quic_stream
 from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.messages import Message
@@ -257,7 +259,12 @@ async def test_whole_files_are_asked_of_those_only_that_have_the_whole_game(part
     assert not partial.asked(messages.GetGameFileData)
 
 
-async def test_a_cut_request_is_cut_at_the_source_at_once(party: Party) -> None:
+async def test_a_cut_request_is_cut_at_the_source_at_once(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Which would cut it too, and later.
+    monkeypatch.setattr(core_source, "STALL_TIMEOUT_S", 1000.0)
+    monkeypatch.setattr(quic_stream, "STALL_TIMEOUT_S", 1000.0)
     ended = asyncio.Event()
 
     async def watched(peer: HostilePeer, stream: Stream, request: Message) -> None:
@@ -270,5 +277,5 @@ async def test_a_cut_request_is_cut_at_the_source_at_once(party: Party) -> None:
     liar.answers[FETCH] = watched
     downloader = await party.downloader(liar, patience_s=0.5)
     await start_download(downloader)
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         await ended.wait()

@@ -4,8 +4,11 @@ from lanspread_peer.model.download import DownloadState
 from lanspread_peer.model.ids import GameId
 from lanspread_peer.model.limits import MAX_LIARS_PER_ADDRESS, MAX_LIES_PER_PEER
 from lanspread_peer.runtime import fetch_sources
+from lanspread_peer.runtime.clock import monotonic_s
+from lanspread_peer.transport.base import Stream
 from lanspread_peer.wire import messages
-from support.hostile_peer import HostilePeer, slowed, wrong_bytes
+from lanspread_peer.wire.messages import Message
+from support.hostile_peer import Answer, HostilePeer, honest, slowed, wrong_bytes
 from support.party import Party, download, make_game, start_download, until, wait_done, wait_sources
 
 FETCH = messages.GetGameFileChunk
@@ -20,15 +23,25 @@ async def peer_with(party: Party, games: list[GameId], *, is_liar: bool) -> Host
     return peer
 
 
+def once_asked(other: HostilePeer, times: int) -> Answer:
+    """Honest, as soon as the other one was asked more often than that."""
+
+    async def answer(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        await until(lambda: len(other.asked(FETCH)) > times)
+        await honest(peer, stream, request)
+
+    return answer
+
+
 async def test_a_peer_that_lied_in_several_downloads_is_asked_no_more(party: Party) -> None:
     liar = await peer_with(party, GAMES, is_liar=True)
-    honest = await peer_with(party, GAMES, is_liar=False)
-    downloader = await party.downloader(liar, honest, game_id=GAMES[-1])
+    fair = await peer_with(party, GAMES, is_liar=False)
+    downloader = await party.downloader(liar, fair, game_id=GAMES[-1])
     for game in GAMES[:-1]:
-        # Whoever lied before comes last, so the honest one must be slow enough to let it.
         await until(lambda: downloader.status().peer_count == 2)
         asked = len(liar.asked(FETCH))
-        honest.answers[FETCH] = slowed(0.4)
+        # Whoever lied before comes last, so the honest one must let it.
+        fair.answers[FETCH] = once_asked(liar, asked)
         assert (await download(downloader, game)).state is DownloadState.FINISHED
         assert len(liar.asked(FETCH)) > asked
     asked = len(liar.asked(FETCH))
@@ -38,8 +51,8 @@ async def test_a_peer_that_lied_in_several_downloads_is_asked_no_more(party: Par
 
 async def test_it_stays_dropped_when_it_comes_back(party: Party) -> None:
     liar = await peer_with(party, GAMES, is_liar=True)
-    honest = await peer_with(party, GAMES, is_liar=False)
-    downloader = await party.downloader(liar, honest, game_id=GAMES[0])
+    fair = await peer_with(party, GAMES, is_liar=False)
+    downloader = await party.downloader(liar, fair, game_id=GAMES[0])
     for _ in range(MAX_LIES_PER_PEER):
         downloader._liars.lied(liar.peer_id, "127.0.0.1")
     for connection in liar.accepted:
@@ -58,12 +71,12 @@ async def test_an_honest_newcomer_from_an_address_of_liars_is_used_when_it_is_al
     downloader = await party.downloader(*crowd, game_id=GAMES[0])
     download_id = await start_download(downloader, GAMES[0])
     await until(lambda: downloader.status().counters.bad_chunks >= len(crowd))
-    honest = await peer_with(party, GAMES, is_liar=False)
-    assert downloader._liars.waits(honest.peer_id, "127.0.0.1")
-    await downloader.add_peer(str(honest.address))
+    fair = await peer_with(party, GAMES, is_liar=False)
+    assert downloader._liars.waits(fair.peer_id, "127.0.0.1")
+    await downloader.add_peer(str(fair.address))
     status = await wait_done(downloader, download_id)
     assert status.state is DownloadState.FINISHED
-    assert honest.asked(FETCH)
+    assert fair.asked(FETCH)
 
 
 async def test_newcomers_from_an_address_of_liars_come_one_by_one_while_others_serve(
@@ -79,7 +92,8 @@ async def test_newcomers_from_an_address_of_liars_come_one_by_one_while_others_s
     for peer in crowd:
         await downloader.add_peer(str(peer.address))
     await wait_sources(downloader, 7, GAMES[0])
+    began = monotonic_s()
     status = await download(downloader, GAMES[0])
     assert status.state is DownloadState.FINISHED
-    seconds = 1 + 1.5 / fetch_sources._NEXT_WAITING_PEER_S
-    assert len([peer for peer in crowd if peer.asked(FETCH)]) <= 1 + seconds
+    turns = 1 + (monotonic_s() - began) / fetch_sources._NEXT_WAITING_PEER_S
+    assert len([peer for peer in crowd if peer.asked(FETCH)]) <= 1 + turns

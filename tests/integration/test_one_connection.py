@@ -13,10 +13,12 @@ from lanspread_peer.model.ids import InstanceId
 from lanspread_peer.model.peer import PeerState
 from lanspread_peer.runtime import peer_links
 from lanspread_peer.runtime.sidecar import Sidecar
+from lanspread_peer.transport.base import Stream
 from lanspread_peer.transport.certificate import make_certificate, peer_id_of_certificate
 from lanspread_peer.wire import messages
 from lanspread_peer.wire.codec import decode_answer, encode
-from support.hostile_peer import silent, slowed
+from lanspread_peer.wire.messages import Message
+from support.hostile_peer import HostilePeer, honest, silent
 from support.party import (
     AOE2,
     Party,
@@ -215,9 +217,16 @@ async def test_ends_that_both_leave_and_return_find_each_other_again(party: Part
 async def test_a_slow_greeting_does_not_hold_up_a_peer_that_calls(party: Party) -> None:
     sidecar = await party.start("sidecar")
     peer = await party.hostile()
-    peer.answers[messages.Challenge] = slowed(3.0)
+    may_answer = asyncio.Event()
+
+    async def slow(peer: HostilePeer, stream: Stream, request: Message) -> None:
+        await may_answer.wait()
+        await honest(peer, stream, request)
+
+    peer.answers[messages.Challenge] = slow
     adding = asyncio.ensure_future(sidecar.add_peer(str(peer.address)))
     await until(lambda: peer.asked(messages.Challenge))
     await peer.dial(address_of(sidecar))
-    await until(lambda: sidecar.status().peer_count == 1, within=2.0)
+    await until(lambda: sidecar.status().peer_count == 1)
+    may_answer.set()
     await adding

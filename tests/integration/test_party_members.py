@@ -50,6 +50,7 @@ from support.quic_party import LOOPBACK
 from support.tls_party import RawCaller
 
 
+@pytest.mark.usefixtures("slow_ways_work")
 async def test_members_download_by_tls(party: Party) -> None:
     _, _, downloader = await pair(party)
     assert (await download(downloader)).state is DownloadState.FINISHED

@@ -121,7 +121,7 @@ async def test_a_sender_to_a_reader_that_takes_nothing_gives_up(
         connection = await made.connect(serve)
         stream = connection.open_stream()
         await stream.send(b"please", end=True)
-        assert 0.3 <= await outcome < 5
+        assert await outcome >= 0.3
 
 
 async def test_a_receiver_to_whom_nothing_comes_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ async def test_a_receiver_to_whom_nothing_comes_gives_up(monkeypatch: pytest.Mon
 
 
 async def test_whoever_is_slow_but_steady_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quic_stream, "STALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(quic_stream, "STALL_TIMEOUT_S", 1.0)
     sent = asyncio.Event()
 
     async def serve(_connection: Connection, stream: Stream) -> None:
@@ -155,14 +155,14 @@ async def test_whoever_is_slow_but_steady_is_not_given_up(monkeypatch: pytest.Mo
         await stream.send(b"please", end=True)
         await until(lambda: len(stream._buffer) == QUIC_ANSWER_WINDOW_BYTES)
         start = time.monotonic()
-        for _ in range(6):
+        for _ in range(8):
             # Each step credits too little for the whole, but some progress within the timeout.
             del stream._buffer[: 40 * KIB]
             assert connection._quic.take(stream.id, 40 * KIB)
             connection._transmit_soon()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         assert not sent.is_set()
-        assert time.monotonic() - start > 2 * 0.3 - 0.05
+        assert time.monotonic() - start > 2 * 1.0
         await receive_all(stream)
         assert sent.is_set()
 

@@ -258,7 +258,7 @@ async def start_download(
 
 
 async def wait_done(
-    sidecar: Sidecar, download_id: DownloadId, within: float = 15.0
+    sidecar: Sidecar, download_id: DownloadId, within: float = 45.0
 ) -> DownloadStatus:
     """The download once it is over, however it ended."""
     await until(lambda: sidecar.download(download_id).state.is_final, within)

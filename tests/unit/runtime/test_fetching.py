@@ -89,7 +89,7 @@ async def test_a_late_failure_is_not_one_of_the_new_request_for_the_same_chunk()
         lambda _: None,
         lambda _: None,
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         run = asyncio.ensure_future(fetching.run())
         for is_offered in (True, False, True):
             source.is_offered = is_offered
