@@ -20,7 +20,7 @@ from support.processes import BIN
 
 pytestmark = pytest.mark.slow
 
-_PATIENCE_S = 50.0
+_PATIENCE_S = 120.0
 _MAX_STATEMENTS = 10
 _TYPESCRIPT = ROOT / "clients/typescript"
 _SNIPPETS = [

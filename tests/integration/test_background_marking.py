@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,14 +90,20 @@ def test_a_system_that_refuses_the_mark_or_has_no_name_for_it_is_no_failure(
         assert mark_of(nameless) == 0
 
 
-def sockets_of_this_process() -> Iterator[socket.socket]:
-    """All sockets of the internet families, as copies."""
+def sockets_of_this_process() -> dict[Path, int]:
+    """All sockets by what the system calls them, with their descriptors."""
     # The folder itself was open while it was listed, and is not any more.
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    for link in links:
-        if not link.readlink().match("socket:*"):
+    names = {link.readlink(): int(link.name) for link in links}
+    return {name: number for name, number in names.items() if name.match("socket:*")}
+
+
+def internet_sockets(but: Container[Path]) -> Iterator[socket.socket]:
+    """Copies of all sockets of the internet families, but for these."""
+    for name, number in sockets_of_this_process().items():
+        if name in but:
             continue
-        with socket.socket(fileno=os.dup(int(link.name))) as copy:
+        with socket.socket(fileno=os.dup(number)) as copy:
             if copy.family in _LOOPBACK:
                 yield copy
 
@@ -119,6 +125,7 @@ def is_listening(one: socket.socket) -> bool:
 async def test_every_socket_of_a_transfer_is_marked(party: Party, host: str) -> None:
     if not has_address(host):
         pytest.skip("this machine has no such loopback")
+    of_others = sockets_of_this_process()
     settings = replace(party.settings("source"), bind=host)
     make_files(party.game("source"), make_game(2))
     source = await party.start_with(settings)
@@ -132,7 +139,7 @@ async def test_every_socket_of_a_transfer_is_marked(party: Party, host: str) -> 
     await start_download(downloader)
     await until(lambda: limit._bucket._line)
     found: Counter[str] = Counter()
-    for one in sockets_of_this_process():
+    for one in internet_sockets(of_others):
         assert mark_of(one) == LOWER_EFFORT, one
         if one.type == socket.SOCK_DGRAM:
             found["QUIC"] += 1

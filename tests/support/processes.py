@@ -18,7 +18,7 @@ from lanspread_client.connection import FINAL_STATES
 from lanspread_peer.control.listen import remove_private_socket
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 _T = TypeVar("_T")
 
