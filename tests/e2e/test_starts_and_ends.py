@@ -11,7 +11,7 @@ import pytest
 
 from lanspread_client import read_runtime_file
 from support.game_trees import make_game
-from support.processes import SidecarProcess, peer_program
+from support.processes import PATIENCE_S, SidecarProcess, peer_program
 
 
 def serve(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -135,7 +135,7 @@ def test_the_end_is_clean_however_it_is_asked_for(tmp_path: Path, how: str) -> N
                 assert alice.cli("shutdown").returncode == 0
             else:
                 alice.process.send_signal(signal.Signals[how])
-            assert alice.process.wait(timeout=15) == 0
+            assert alice.process.wait(timeout=PATIENCE_S) == 0
             events.close()
         assert not (alice.state / "runtime.json").exists()
         assert not socket_folder.exists()

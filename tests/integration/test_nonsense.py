@@ -17,7 +17,7 @@ from support.party import Party, address_of
 from support.quic_pair import scatter
 from support.quic_party import LOOPBACK, ask
 
-PATIENCE_S = 8.0
+PATIENCE_S = 40.0
 
 
 async def malformed(connection: Connection) -> None:
@@ -103,6 +103,8 @@ async def test_who_asks_without_end_waits_for_his_answers(
     connection = await stranger.dial(address_of(sidecar))
     waits: list[float] = []
     monkeypatch.setattr(peer_server, "sleep", _noting(waits))
+    # All of it in one moment, however long it takes.
+    monkeypatch.setattr(peer_server, "monotonic_s", lambda: 1000.0)
     for _ in range(QUESTION_BURST // 4):
         await asyncio.gather(*(ask(connection, encode(messages.Ping())) for _ in range(8)))
     assert len(waits) >= 2 * QUESTION_BURST

@@ -89,9 +89,8 @@ async def test_a_version_that_its_version_ini_does_not_have_is_not_chosen(party:
 
 @pytest.mark.parametrize("answer", [resetting(6), silent], ids=["refused", "silent"])
 async def test_a_version_that_nobody_proves_is_not_chosen_before_one_that_is_proven(
-    party: Party, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    party: Party, answer: Answer
 ) -> None:
-    monkeypatch.setattr(variant_choice, "_VERSION_INI_TIMEOUT_S", 0.3)
     hostile, sidecar = await poisoned(party, "20240302")
     hostile.answers[messages.GetGameFileChunk] = answer
     assert await chosen(sidecar) == "20240229"
@@ -138,7 +137,7 @@ WITHHELD: dict[str, Answer] = {
 async def test_a_variant_whose_manifest_nobody_gives_is_passed_over(
     party: Party, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(variant_choice, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(variant_choice, "_PATIENCE_S", 2.0)
     hostile = await party.hostile()
     hostile.offer(AOE2, LATER, "20240301")
     hostile.answers[messages.GetManifest] = answer
