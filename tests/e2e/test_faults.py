@@ -9,11 +9,19 @@ from lanspread.peer.v1.types_pb2 import (
     DOWNLOAD_STATE_WAITING,
     Download,
 )
-from support.game_trees import differences, make_game, shared_files
+from support.game_trees import MIB, differences, make_game, shared_files
 from support.ports import free_port
 from support.processes import SidecarProcess, wait_for
 
 MEGABYTES = 150
+# Six seconds of it, so that who is killed goes in the middle and not after the end.
+BYTES_PER_SECOND = MEGABYTES * MIB // 6
+
+
+def limit(sidecar: SidecarProcess, rate: int | None) -> None:
+    """It downloads no faster than this, from now on."""
+    with sidecar.client() as client:
+        client.update_settings(download_bytes_per_second=rate)
 
 
 def state_is(sidecar: SidecarProcess, download_id: str, state: int) -> Download:
@@ -34,10 +42,12 @@ def test_one_of_two_sources_is_killed_and_the_other_finishes_the_job(tmp_path: P
         peers = [alice.address, bob.address]
         with SidecarProcess(tmp_path / "carol", peers=peers) as carol:
             carol.wait_for_sources(game.name, 2)
+            limit(carol, BYTES_PER_SECOND)
             with carol.client() as client:
                 download_id = client.download_game_files(game.name).id
             carol.wait_for_share(download_id, 0.2)
             bob.kill()
+            limit(carol, None)
             download = state_is(carol, download_id, DOWNLOAD_STATE_FINISHED)
             assert differences(game, carol.games / game.name) == []
             assert {source.name for source in download.sources} == {"alice", "bob"}
@@ -53,6 +63,7 @@ def test_when_all_sources_are_gone_it_waits_then_fails_and_leaves_all_as_it_was(
             old = make_game(carol.games, version="20240229")
             before = shared_files(old)
             carol.wait_for_sources(game.name, 1)
+            limit(carol, BYTES_PER_SECOND)
             with carol.client() as client:
                 [variant] = client.get_game(game.name).game.variants
                 download_id = client.download_game_files(
@@ -74,11 +85,13 @@ def test_a_source_that_comes_back_is_used_again(tmp_path: Path) -> None:
         game = make_game(alice.games, megabytes=MEGABYTES)
         with SidecarProcess(tmp_path / "carol", peers=[alice.address]) as carol:
             carol.wait_for_sources(game.name, 1)
+            limit(carol, BYTES_PER_SECOND)
             with carol.client() as client:
                 download_id = client.download_game_files(game.name).id
             carol.wait_for_share(download_id, 0.1)
             alice.kill()
             state_is(carol, download_id, DOWNLOAD_STATE_WAITING)
             alice.start()
+            limit(carol, None)
             state_is(carol, download_id, DOWNLOAD_STATE_FINISHED)
             assert differences(game, carol.games / game.name) == []
