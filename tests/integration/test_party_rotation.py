@@ -25,8 +25,10 @@ from support.members import (
 from support.papers import DAY, Authority, der_of, write_papers
 from support.party import (
     AOE2,
+    MIB,
     Party,
     address_of,
+    change_settings,
     make_game,
     start_download,
     until,
@@ -137,6 +139,8 @@ async def test_a_rotation_in_the_middle_of_a_download_does_not_interrupt_it(
     server = await members.start("server", {AOE2: game}, end=5 * DAY)
     downloader = await members.start("downloader", peers=(server,), end=5 * DAY)
     await wait_sources(downloader, 1)
+    # So slow that it lasts until the limit is taken away.
+    await change_settings(downloader, download_bytes_per_second=MIB)
     download_id = await start_download(downloader)
     await wait_bytes(downloader, download_id)
     for name, sidecar in (("server", server), ("downloader", downloader)):
@@ -145,6 +149,8 @@ async def test_a_rotation_in_the_middle_of_a_download_does_not_interrupt_it(
     for sidecar in (server, downloader):
         turn_clock(sidecar, 6 * DAY)
         await watch_of(sidecar).look()
+    assert not downloader.download(download_id).state.is_final
+    await change_settings(downloader, download_bytes_per_second=None)
     assert (await wait_done(downloader, download_id)).state is DownloadState.FINISHED
     assert party.events(downloader).of(PeerLost) == party.events(server).of(PeerLost) == []
     assert differences(party.game("server"), party.game("downloader")) == []

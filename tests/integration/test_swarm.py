@@ -25,6 +25,7 @@ from support.party import (
     AOE2,
     Party,
     address_of,
+    change_settings,
     content_of,
     make_game,
     start_download,
@@ -335,6 +336,8 @@ async def test_partial_sources_alone_are_waited_for_and_then_given_up(party: Par
     empty.download_in_part(AOE2, LARGE, held=0)
     downloader = await party.start("taker0", peers=(source, empty), patience_s=1.0)
     await wait_sources(downloader, 1)
+    # So slow that it lasts until its source goes.
+    await change_settings(downloader, download_bytes_per_second=MIB)
     download_id = await start_download(downloader)
     await wait_bytes(downloader, download_id)
     await party.end(source)
