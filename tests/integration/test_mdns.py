@@ -222,7 +222,16 @@ async def test_only_so_many_services_are_remembered_and_the_latest_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mdns, "MAX_KNOWN_PEERS", 2)
+    remembered: list[int] = []
+    is_latest_one_of_them: list[bool] = []
     async with watched() as made:
+
+        def note(sighting: Sighting) -> None:
+            remembered.append(len(made.discovery.known))
+            is_latest_one_of_them.append(sighting in made.discovery.known)
+            made.sightings.append(sighting)
+
+        monkeypatch.setattr(made.discovery, "_on_sighting", note)
         others = [an_announcement() for _ in range(3)]
         async with (
             announced(others[0], encode_txt(others[0])),
@@ -230,7 +239,8 @@ async def test_only_so_many_services_are_remembered_and_the_latest_are(
             announced(others[2], encode_txt(others[2])),
         ):
             await until(lambda: all(made.seen(each) for each in others))
-            assert len(made.discovery._known) == 2
+    assert max(remembered) == 2
+    assert all(is_latest_one_of_them)
 
 
 async def test_made_up_services_fill_no_log(capsys: pytest.CaptureFixture[str]) -> None:
