@@ -64,6 +64,7 @@ def test_tls_alone_lets_nobody_in(spawned: ManagedProcess) -> None:
     assert reason_of(SyncClient(address, "no", tls_certificate=certificate)) == "UNAUTHENTICATED"
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 def test_a_spawned_sidecar_may_listen_to_all(tmp_path: Path) -> None:
     (tmp_path / "games").mkdir()
     with spawn(

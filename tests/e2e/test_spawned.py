@@ -55,6 +55,7 @@ def failure(tmp_path: Path, text: str, timeout_s: float = 30) -> LanspreadError:
     return caught.value
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 def test_a_sidecar_runs_as_long_as_the_block(tmp_path: Path) -> None:
     games, state = folders(tmp_path)
     log: list[str] = []
@@ -68,6 +69,7 @@ def test_a_sidecar_runs_as_long_as_the_block(tmp_path: Path) -> None:
     assert not any(sidecar.ready.token in line for line in log)
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 async def test_a_sidecar_runs_as_long_as_the_asyncio_block(tmp_path: Path) -> None:
     async with spawn_async(*folders(tmp_path), command=COMMAND, settings=QUIET) as sidecar:
         status = await sidecar.client.get_status()
@@ -75,6 +77,7 @@ async def test_a_sidecar_runs_as_long_as_the_asyncio_block(tmp_path: Path) -> No
     assert sidecar.process.exit_code == 0
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 def test_a_sidecar_is_heard_whose_starter_keeps_stdout_open(tmp_path: Path) -> None:
     # As the outer process of a bundle does.
     text = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
@@ -117,6 +120,7 @@ async def test_a_task_that_is_cancelled_before_the_line_leaves_no_sidecar(tmp_pa
     assert set(psutil.Process().children()) == before
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 def test_an_error_in_the_block_ends_the_sidecar_and_comes_through(tmp_path: Path) -> None:
     with (
         pytest.raises(KeyError),
@@ -214,6 +218,7 @@ time.sleep(1000)
     assert not [each for each in threading.enumerate() if each.name == "lanspread sidecar"]
 
 
+@pytest.mark.usefixtures("no_end_is_late")
 def test_a_log_function_that_fails_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from lanspread_client.connection import FINAL_STATES
 from lanspread_peer.control.listen import remove_private_socket
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 _T = TypeVar("_T")
 
@@ -83,7 +83,11 @@ class SidecarProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(
