@@ -222,7 +222,7 @@ async def test_a_suspect_that_answers_again_is_kept(
 
     async def silent_once(peer: HostilePeer, stream: Stream, request: Message) -> None:
         # Then slowly, or nobody could see that it was suspect.
-        peer.answers[messages.Ping] = slowed(0.1)
+        peer.answers[messages.Ping] = slowed(1.0)
         await silent(peer, stream, request)
 
     hostile.answers[messages.Ping] = silent_once
