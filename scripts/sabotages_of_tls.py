@@ -129,8 +129,8 @@ SABOTAGES_OF_TLS = (
     Sabotage(
         "both directions of a bulk connection have one key",
         f"{PACKAGE}/transport/record_session.py",
-        'info = b"lanspread-records-1 " + sender',
-        'info = b"lanspread-records-1 "',
+        "lanspread-records-1 {sender} {",
+        "lanspread-records-1 {",
         (f"{UNIT}/transport/test_record_session.py",),
     ),
     Sabotage(
@@ -153,9 +153,9 @@ SABOTAGES_OF_TLS = (
     Sabotage(
         "a caller may go on before its Hello is answered",
         f"{PACKAGE}/transport/tls_caller.py",
-        "    def _go_on_by_records(self, secret: str) -> None:\n"
+        "    def _go_on_with(self, records: RecordSession) -> None:\n"
         "        if not self._frames.is_empty:",
-        "    def _go_on_by_records(self, secret: str) -> None:\n        if False:",
+        "    def _go_on_with(self, records: RecordSession) -> None:\n        if False:",
         (
             "tests/integration/test_bulk_records.py"
             "::test_a_caller_that_does_not_wait_for_the_answer_to_its_hello_is_cut_off",
