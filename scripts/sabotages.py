@@ -267,7 +267,7 @@ SABOTAGES = (
     Sabotage(
         "chunks are recorded before their bytes are synced",
         f"{PACKAGE}/storage/staging.py",
-        "failures = self._sync_files(sorted({chunk.file.path for chunk in chunks}))",
+        "failures = sync_each(sorted({chunk.file.path for chunk in chunks}), self._sync_file)",
         "failures: dict[SafeRelPath, StorageError] = {}",
         (f"{UNIT}/storage/test_staging_sync.py",),
     ),

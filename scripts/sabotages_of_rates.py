@@ -29,7 +29,7 @@ SABOTAGES_OF_RATES = (
     ),
     Sabotage(
         "downloads by TLS are faster than their limit",
-        f"{PACKAGE}/runtime/bulk_carrier.py",
+        f"{PACKAGE}/runtime/bulk_taking.py",
         "count = self._limit.wait_in_thread(len(data), reader.is_cut)",
         "count = len(data)",
         (_NOT_FASTER,),

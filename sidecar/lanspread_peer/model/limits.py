@@ -200,6 +200,8 @@ AVAILABILITY_HEARTBEAT_S = 2.0
 # so some MiB at the very most; more games are hardly handed out in one evening's first hour.
 MAX_REMEMBERED_SPREADS = 16
 MAX_REQUEST_BUFFERS = 16
+# Chunks that adjoin are written together up to this; twice as much brought nothing.
+MAX_WRITE_BYTES = MIB
 UPLOAD_SLICE_BYTES = 256 * KIB
 # A slice is a record of a bulk connection. Whoever asks holds one for each connection while bytes
 # come, and one more when it opens it for a smaller view; whoever answers, one with a request.

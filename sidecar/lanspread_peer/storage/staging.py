@@ -10,22 +10,20 @@ finds more.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from threading import Lock
 
 from lanspread_peer.core.chunk_set import ChunkSet, chunk_set, contains, numbers_in
 from lanspread_peer.model.download import StagedDownload
 from lanspread_peer.model.errors import IntegrityError, StorageError
-from lanspread_peer.model.limits import (
-    MAX_OPEN_STAGING_FILES,
-)
+from lanspread_peer.model.limits import MAX_OPEN_STAGING_FILES
 from lanspread_peer.model.manifest import Chunk, FileEntry, Manifest, chunk_hash
 from lanspread_peer.model.paths import SafeRelPath
 from lanspread_peer.storage import beneath
 from lanspread_peer.storage.disk_errors import disk_errors
 from lanspread_peer.storage.durable import sync_descriptor
 from lanspread_peer.storage.game_dir import OWN_FOLDER, STAGING_FOLDER, GameDir
+from lanspread_peer.storage.group_sync import sync_each
 from lanspread_peer.storage.open_files import OpenFiles
 from lanspread_peer.storage.positional_file import PositionalFile
 from lanspread_peer.storage.salvage import find_chunks, tells_holes
@@ -41,9 +39,6 @@ from lanspread_peer.storage.staging_folder import (
 )
 from lanspread_peer.storage.staging_record import StagingRecord
 from lanspread_peer.wire.manifest_codec import encode_manifest
-
-# A disk takes several syncs in one go; of many small files, most time is waiting for it.
-_SYNC_THREADS = 8
 
 
 class Staging:
@@ -204,20 +199,32 @@ class Staging:
         Metadata `chunk` is its number. The file never gets shorter, and a verified chunk is not
         written again. Raises DiskFull, AccessDenied or StorageError when the disk refuses.
         """
-        path = chunk.file.path
         self._require_ours(chunk)
         if not _is_right(chunk, data):
             raise IntegrityError(
                 f"the bytes of chunk {chunk.number} are wrong", chunk=str(chunk.number)
             )
-        verified, failed_syncs = self._standing(chunk)
-        if verified:
-            return
-        with self._using(chunk.file) as file, disk_errors(f"write {path!a}"):
-            file.write(data, chunk.offset)
-            if not chunk.offset and is_program(data):
-                file.make_executable()
-        self._add(chunk, failed_syncs)
+        verified, failed_syncs = self._standing([chunk])
+        if not verified:
+            self._write([chunk], data, failed_syncs)
+
+    def write_together(self, chunks: Sequence[Chunk], data: memoryview) -> bool:
+        """Write chunks that adjoin in a file, in one go; False, and nothing, unless all are right.
+
+        Also when one is verified already; `write_chunk` of each then does what is to be done.
+        Raises DiskFull, AccessDenied or StorageError when the disk refuses.
+        """
+        start = 0
+        for chunk in chunks:
+            self._require_ours(chunk)
+            is_next = chunk.file is chunks[0].file and chunk.offset == chunks[0].offset + start
+            if not is_next or not _is_right(chunk, data[start : start + chunk.length]):
+                return False
+            start += chunk.length
+        verified, failed_syncs = self._standing(chunks)
+        if not verified:
+            self._write(chunks, data, failed_syncs)
+        return not verified
 
     def missing_chunks(self) -> Iterator[Chunk]:
         """The chunks of the prepared files that are not verified now, in their order."""
@@ -235,7 +242,7 @@ class Staging:
         caller sees to it that nobody else writes that chunk. Raises StorageError for this staging.
         """
         self._require_ours(chunk)
-        verified, failed_syncs = self._standing(chunk)
+        verified, failed_syncs = self._standing([chunk])
         path = chunk.file.path
         if verified:
             return True
@@ -249,7 +256,7 @@ class Staging:
             if not chunk.offset and is_program(data):
                 with disk_errors(f"change {path!a}"):
                     file.make_executable()
-        self._add(chunk, failed_syncs)
+        self._add([chunk], failed_syncs)
         return True
 
     def record(self) -> None:
@@ -264,7 +271,7 @@ class Staging:
                 chunks = list(self._chunks.unrecorded.values())
             if chunks:
                 self._files.sync_folders()
-            failures = self._sync_files(sorted({chunk.file.path for chunk in chunks}))
+            failures = sync_each(sorted({chunk.file.path for chunk in chunks}), self._sync_file)
             synced = [chunk for chunk in chunks if chunk.file.path not in failures]
             if synced:
                 # Only now, because the record must never name what the disk may not have.
@@ -280,7 +287,7 @@ class Staging:
         with self._changing:
             self._files.sync_folders()
             empty = self._files.unsynced
-            failures = self._sync_files(empty)
+            failures = sync_each(empty, self._sync_file)
             self._files.mark_synced(path for path in empty if path not in failures)
             for error in failures.values():
                 raise error
@@ -314,19 +321,29 @@ class Staging:
         if not is_known:
             raise StorageError(f"chunk {chunk.number} is not in this staging", errno="EINVAL")
 
-    def _standing(self, chunk: Chunk) -> tuple[bool, int]:
-        """Whether it is verified, and how often its file's sync failed."""
+    def _standing(self, chunks: Sequence[Chunk]) -> tuple[bool, int]:
+        """Whether one of a file's chunks is verified, and how often the file's sync failed."""
         with self._lock:
-            is_verified = contains(self._chunks.verified, chunk.number)
-            return is_verified, self._failed_syncs.get(chunk.file.path, 0)
+            verified = self._chunks.verified
+            is_verified = any(contains(verified, chunk.number) for chunk in chunks)
+            return is_verified, self._failed_syncs.get(chunks[0].file.path, 0)
 
-    def _add(self, chunk: Chunk, failed_syncs: int) -> None:
-        """It was written since its file's sync had failed so often."""
-        path = chunk.file.path
+    def _write(self, chunks: Sequence[Chunk], data: memoryview, failed_syncs: int) -> None:
+        first = chunks[0]
+        with self._using(first.file) as file, disk_errors(f"write {first.file.path!a}"):
+            file.write(data, first.offset)
+            if not first.offset and is_program(data):
+                file.make_executable()
+        self._add(chunks, failed_syncs)
+
+    def _add(self, chunks: Sequence[Chunk], failed_syncs: int) -> None:
+        """They were written since their file's sync had failed so often."""
+        path = chunks[0].file.path
         with self._lock:
             if self._failed_syncs.get(path, 0) != failed_syncs:
                 raise StorageError(f"the disk lost what was written to {path!a}", errno="EIO")
-            self._chunks.add(chunk)
+            for chunk in chunks:
+                self._chunks.add(chunk)
 
     def _named_chunks(self, paths: set[SafeRelPath]) -> dict[SafeRelPath, list[int]]:
         """By path, what the record says of these files."""
@@ -354,22 +371,6 @@ class Staging:
                 with self._lock:
                     self._chunks.add(chunk)
                 on_chunk(chunk)
-
-    def _sync_files(self, paths: Sequence[SafeRelPath]) -> dict[SafeRelPath, StorageError]:
-        """The errors by path; `paths` come sorted."""
-        # Those of one folder go to one thread, which walks there once.
-        share = max(1, -(-len(paths) // _SYNC_THREADS))
-        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            failures = threads.map(
-                self._sync_in_turn,
-                (paths[start : start + share] for start in range(0, len(paths), share)),
-            )
-            return {path: error for failed in failures for path, error in failed.items()}
-
-    def _sync_in_turn(self, paths: Sequence[SafeRelPath]) -> dict[SafeRelPath, StorageError]:
-        with beneath.keeping_folders():
-            errors = {path: self._sync_file(path) for path in paths}
-        return {path: error for path, error in errors.items() if error is not None}
 
     def _sync_file(self, path: SafeRelPath) -> StorageError | None:
         try:
