@@ -127,7 +127,8 @@ class _Telling:
         self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._untold = 0
-        self._due_at = 0.0
+        # The slot began a moment ago, and most answers are over before there is more to tell.
+        self._due_at = monotonic_s() + _TELL_S
 
     def slice_begins(self, size: int) -> None:
         """In the thread: so many bytes are about to be sent."""
@@ -136,7 +137,7 @@ class _Telling:
         if now >= self._due_at:
             self._due_at = now + _TELL_S
             untold, self._untold = self._untold, 0
-            self._loop.call_soon_threadsafe(self._tell, untold)
+            self._loop.call_soon_threadsafe(self._go_on, untold)
 
     def rests(self) -> None:
         """In the thread: it waits for our own limit now, and the next slice is told at once."""
@@ -145,9 +146,12 @@ class _Telling:
 
     def end(self) -> None:
         """In the loop, when the thread is done."""
-        self._tell(self._untold)
+        self._count(self._untold)
 
-    def _tell(self, size: int) -> None:
+    def _go_on(self, size: int) -> None:
         self._slot.keep(size)
+        self._count(size)
+
+    def _count(self, size: int) -> None:
         self._counters.sent_bytes += size
         self._counters.sent_tls_bytes += size
