@@ -51,7 +51,9 @@ class LogWriter(io.TextIOBase):
     def write_bytes(self, data: bytes) -> None:
         """As `write`, for what is encoded already."""
         with self._changed:
-            if self._queued_bytes + len(data) > MAX_LOG_QUEUE_BYTES:
+            # The word of what is missing, which its own thread has, is never missing itself.
+            is_full = self._queued_bytes + len(data) > MAX_LOG_QUEUE_BYTES
+            if is_full and threading.current_thread() is not self._thread:
                 self._left_out += data.count(b"\n")
             elif data and not self._is_broken:
                 self._queue.append(data)

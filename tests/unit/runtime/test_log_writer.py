@@ -84,6 +84,34 @@ def test_who_reads_again_learns_how_many_lines_are_missing(
     assert text.count(LINE) + missing == FLOOD
 
 
+def test_the_word_of_what_is_missing_is_never_missing_itself(pipe: Pipe) -> None:
+    written: list[bytes] = []
+    begun, filled = threading.Semaphore(0), threading.Semaphore(0)
+
+    def write(data: memoryview) -> int:
+        written.append(bytes(data))
+        if len(written) <= 2:
+            begun.release()
+            assert filled.acquire(timeout=30.0)
+        return len(data)
+
+    pipe.log.end()
+    pipe.log = LogWriter(write)
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(cast(TextIO, pipe.log)))
+    pipe.log.write(LINE)
+    # So that lines are missing after the second piece, and there is no room when that is told.
+    for _ in range(2):
+        assert begun.acquire(timeout=30.0)
+        for _ in range(LINES_THAT_FIT + 5):
+            pipe.log.write(LINE)
+        filled.release()
+    assert pipe.log.end()
+    text = b"".join(written).decode()
+    missing = [int(each) for each in re.findall(r"missing here.*lines.*?=.*?(\d+)", text)]
+    assert missing == [5, 5]
+    assert text.count(LINE) == 1 + 2 * LINES_THAT_FIT
+
+
 def test_a_queue_takes_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without its thread nothing leaves the queue.
     monkeypatch.setattr(LogWriter, "_run", lambda _: None)
