@@ -120,10 +120,8 @@ async def _run(
 
 def _activity(sidecar: Sidecar) -> object:
     """What stays the same while no game moves and no peer comes or goes."""
-    status = sidecar.status()
-    counted = status.counters
+    counted = sidecar.counters()
     return (
-        status.indexing,
         counted.received_bytes,
         counted.sent_bytes,
         counted.verified_chunks,

@@ -238,12 +238,12 @@ class Sidecar:
             peer_count=self._peers.connected_count,
             game_count=self._library.offered_count,
             indexing=self._library.is_indexing,
-            counters=self._counted(),
+            counters=self.counters(),
             loop_delays=self._loop_delay.snapshot(),
             loop_delay_sum_s=self._loop_delay.sum_s,
         )
 
-    def _counted(self) -> Counters:
+    def counters(self) -> Counters:
         return replace(
             self._counters.snapshot(),
             refused_callers=self._neighbourhood.refused_callers + self._bulk.refused_callers,
