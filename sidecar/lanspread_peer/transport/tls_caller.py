@@ -170,8 +170,9 @@ class TlsCaller:
                     await self._serve_one(on_request)
                     if self.peer_id is not None:
                         until_proven.reschedule(None)
-                    # Others have their turn, however many requests came at once.
-                    await asyncio.sleep(0)
+                    if not self._frames.is_empty:
+                        # Others have their turn, however many requests came at once.
+                        await asyncio.sleep(0)
         except TimeoutError:
             self.close("no Hello came")
         except errors.PeerProtocolError as error:

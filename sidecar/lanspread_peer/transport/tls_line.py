@@ -99,9 +99,9 @@ class TlsLine:
         Cancelling it loses nothing.
         """
         while not (count := self._session.read_into(self._loop_view)):
-            await self._feed()
-            # Others have their turn, however small the pieces are that come.
-            await asyncio.sleep(0)
+            if not await self._feed():
+                # Others have their turn, however small the pieces are that come.
+                await asyncio.sleep(0)
         return bytes(self._loop_view[:count])
 
     async def send(self, data: bytes) -> None:
@@ -119,19 +119,23 @@ class TlsLine:
             except OSError as error:
                 raise _lost(error) from error
 
-    async def _feed(self) -> None:
+    async def _feed(self) -> bool:
+        """Take what comes next; whether it had to wait for that."""
         room = self._session.room()
+        has_waited = False
         while True:
             try:
                 count = self._socket.recv_into(room)
                 break
             except (BlockingIOError, InterruptedError):
                 await self._wait("read")
+                has_waited = True
             except OSError as error:
                 raise _lost(error) from error
         if not count:
             raise ConnectionLost("the other end closed the connection")
         self._session.came(count)
+        return has_waited
 
     async def _wait(self, direction: str) -> None:
         # Not asyncio's sock_recv: data that it took is lost if it is cancelled at that moment.
