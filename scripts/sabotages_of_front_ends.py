@@ -74,8 +74,8 @@ SABOTAGES_OF_FRONT_ENDS = (
     Sabotage(
         "whoever does not read the log lets it grow",
         f"{PACKAGE}/runtime/log_writer.py",
-        "if self._queued_bytes + len(data) > MAX_LOG_QUEUE_BYTES:",
-        "if False:",
+        "is_full = self._queued_bytes + len(data) > MAX_LOG_QUEUE_BYTES",
+        "is_full = False",
         (f"{UNIT}/runtime/test_log_writer.py",),
     ),
     Sabotage(
